@@ -1,0 +1,65 @@
+# make run and make test are all that a newcomer needs.
+# Prerequisites: Go, a C compiler, Python 3 with pip, make.
+
+GO      ?= go
+PYTHON  ?= python3
+TOOL    := $(GO) tool -modfile=internal/tools/go.mod
+LINT    := $(TOOL) golangci-lint
+FUZZTIME ?= 10s
+
+# Browser tests are Go tests behind the build tag "browser", in packages named
+# browsertest; they drive the browser that CHROMIUM names.
+CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || command -v google-chrome-stable || \
+              command -v google-chrome || ls "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome" 2>/dev/null)
+export CHROMIUM
+BROWSER := $(if $(CHROMIUM),-tags browser)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-full build run test check bench fuzz vuln fmt clean
+
+help: ## Show this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+setup: ## Get ONNX Runtime, PostgreSQL and the small model (once; offline afterwards)
+	@$(PYTHON) deploy/setup/setup.py small
+
+setup-full: ## The same, and the full model
+	@$(PYTHON) deploy/setup/setup.py full
+
+build: ## Build bin/bgremover
+	$(GO) build -o bin/bgremover ./cmd/bgremover
+
+run: setup-full build ## Start the service with the full model and print its address
+	bin/bgremover serve --model u2net --accept-model-passport=u2net
+
+test: setup check ## Check format, lint, vet, and run every test with the race detector
+ifeq ($(CI)$(CHROMIUM),true)
+	@echo "browser tests: no Chromium found, and CI=true" >&2; exit 1
+endif
+	$(TOOL) gotestsum --format pkgname --format-hide-empty-pkg -- -race -timeout 15m $(BROWSER) ./...
+ifeq ($(CHROMIUM),)
+	@echo "browser tests NOT RUN (no Chromium found; install it, or set CHROMIUM to its path)"
+endif
+
+check: ## Check format, lint, vet
+	$(LINT) fmt --diff
+	$(LINT) run ./...
+	$(GO) vet -tags browser ./...
+
+bench: setup-full ## Run the benchmarks
+	$(GO) test -run '^$$' -bench . -benchmem -timeout 60m ./...
+
+fuzz: setup ## Fuzz each parser of foreign bytes for FUZZTIME (10s)
+	@grep -rE --include='*_test.go' '^func Fuzz' . | sed -E 's/^(.*)\/[^/]*:func (Fuzz[A-Za-z0-9_]*).*/\1 \2/' | \
+	while read -r folder target; do \
+		echo "$$folder $$target"; $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$folder" || exit 1; \
+	done
+
+vuln: ## Look for known vulnerabilities (needs the network)
+	$(TOOL) govulncheck ./...
+
+fmt: ## Format the code
+	$(LINT) fmt
+
+clean: ## Remove what was built (the runtime's cache folder stays)
+	rm -rf bin

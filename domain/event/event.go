@@ -1,0 +1,75 @@
+// Package event is what all facts of the record share: a permanent name, a place in a
+// stream, who acted, what it follows from, and the decision that allowed it.
+//
+// Read it in this order: event.go (a fact and its envelope), registry.go (which names
+// there are). The facts themselves live with the thing they are about
+// (image.Uploaded). How an envelope becomes bytes is the business of internal/ledger.
+//
+// A name is never reused. When a fact needs other fields, its package adds
+// "image.uploaded.v2" and an upcaster from v1; stored bytes do not change.
+package event
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/bgremover/bgremover/domain/id"
+	"github.com/bgremover/bgremover/domain/personal"
+)
+
+// Name is the permanent, versioned name of a kind of fact: "image.uploaded.v1".
+type Name string
+
+// A Fact is one thing that happened, in the past tense. Its exported fields are its
+// JSON; fields of type [personal.Text] are sealed by the codec.
+type Fact interface{ EventName() Name }
+
+// Stream names the thing a fact is about: "image/0190…". The part after the slash is a
+// random id.
+type Stream string
+
+// Envelope is a fact with the record-keeping around it.
+type Envelope struct {
+	ID       id.Fact
+	Seq      int64  // place in the record, 1, 2, 3 …; 0 while it has none
+	Stream   Stream // what it is about
+	Version  int64  // place in the stream, 1, 2, 3 …
+	At       time.Time
+	Actor    Actor
+	Cause    Cause
+	Decision *Decision // nil where no policy was asked
+	Fact     Fact
+}
+
+// Role says in which capacity somebody acted. It is harmless: it names nobody.
+type Role string
+
+// The roles there are.
+const (
+	Visitor   Role = "visitor"   // somebody without an account, who holds a capability
+	Processor Role = "processor" // the service, cutting out
+	Clock     Role = "clock"     // the service, because it was time
+	Operator  Role = "operator"  // somebody on the machine that runs the service
+)
+
+// Actor says who acted. Who is sealed with the fact.
+type Actor struct {
+	Role Role
+	Who  personal.Text // an account or member of staff; empty for everybody else
+}
+
+// Cause says what a fact follows from: the fact before it, or the request.
+type Cause struct {
+	Fact    id.Fact
+	Request id.Request
+}
+
+// Decision is the answer of a policy rule, as it stands in the record: enough to ask the
+// same question of another revision, years later.
+type Decision struct {
+	Rule     string          `json:"rule"`     // "retention.image"
+	Promises []string        `json:"promises"` // "image.delete-24h"
+	Revision int64           `json:"revision"` // of the policy bundle
+	Outcome  string          `json:"outcome"`  // "allow" or "deny"
+	Input    json.RawMessage `json:"input"`    // exact and canonical; holds no personal data
+}

@@ -1,0 +1,44 @@
+// Package id names the things the record speaks about.
+//
+// Each kind of thing has its own type, so that an account can never be passed
+// as an image. Every id is a random UUID (version 7) in its canonical lower-case
+// text form; it names nobody, and knowing one opens nothing.
+package id
+
+// Image identifies one uploaded picture, from its upload to its deletion.
+type Image string
+
+// Fact identifies one fact of the record, for ever.
+type Fact string
+
+// Request identifies one request to change something, so that asking twice has the
+// effect of asking once. It is opaque: what a client calls its request is mapped to
+// it under a secret key, because a client may put anything into that name.
+type Request string
+
+// A Source makes fresh ids. It is passed in, like time.
+type Source func() string
+
+// ParseImage returns s as an image id, if it has the form of one.
+func ParseImage(s string) (Image, bool) {
+	return Image(s), canonical(s)
+}
+
+// canonical says whether s is a UUID in its only accepted spelling.
+func canonical(s string) bool {
+	if len(s) != 36 {
+		return false
+	}
+	for i := range len(s) {
+		switch c := s[i]; {
+		case i == 8 || i == 13 || i == 18 || i == 23:
+			if c != '-' {
+				return false
+			}
+		case '0' <= c && c <= '9', 'a' <= c && c <= 'f':
+		default:
+			return false
+		}
+	}
+	return true
+}

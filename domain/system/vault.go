@@ -1,0 +1,29 @@
+// Package system holds the facts that the service records about itself: so far, of the vault.
+//
+// It decides nothing; whoever destroys a key appends the fact that says so, in the same transaction.
+package system
+
+import (
+	"strings"
+
+	"github.com/bgremover/bgremover/domain/event"
+	"github.com/bgremover/bgremover/domain/personal"
+)
+
+// KeyDestroyed says that nothing sealed under Key can be read again, by anybody.
+type KeyDestroyed struct {
+	Key personal.KeyID `json:"key"`
+	Why string         `json:"why"` // "image.deleted"
+}
+
+// EventName implements [event.Fact].
+func (KeyDestroyed) EventName() event.Name { return "vault.key_destroyed.v1" }
+
+// Kinds lists the facts of this package for the registry.
+func Kinds() []event.Kind { return []event.Kind{event.KindOf[KeyDestroyed]()} }
+
+// VaultStream returns the stream of the facts about one key.
+func VaultStream(key personal.KeyID) event.Stream {
+	_, random, _ := strings.Cut(string(key), "/")
+	return event.Stream("vault/" + random)
+}

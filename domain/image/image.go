@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/bgremover/bgremover/domain/event"
+	"github.com/bgremover/bgremover/domain/refusal"
 )
 
 // Image is what the facts so far add up to. The zero value is a picture we have never seen.
@@ -68,6 +69,14 @@ func (img Image) Due() time.Time {
 		return time.Time{}
 	}
 	return img.uploaded.Due
+}
+
+// Failure returns why no cutout can be made, or nil.
+func (img Image) Failure() *refusal.Error {
+	if img.failed == "" {
+		return nil
+	}
+	return Unusable(img.failed)
 }
 
 // Status is where in its life a picture stands.

@@ -1,0 +1,102 @@
+package usecase
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/bgremover/bgremover/domain/id"
+	"github.com/bgremover/bgremover/domain/image"
+	"github.com/bgremover/bgremover/domain/personal"
+)
+
+// blobName is where a copy of a picture lies, and the context that its sealing is bound to.
+func blobName(img id.Image, copyOf string) string { return string(img) + "/" + copyOf }
+
+// imageOfBlob returns the picture that an object belongs to.
+func imageOfBlob(name string) (id.Image, bool) {
+	first, _, _ := strings.Cut(name, "/")
+	return id.ParseImage(first)
+}
+
+func writeBytes(b []byte) func(io.Writer) error {
+	return func(w io.Writer) error {
+		_, err := w.Write(b)
+		return err
+	}
+}
+
+// putSealed stores what write gives, sealed on its way: no plain byte reaches the store.
+func putSealed(ctx context.Context, store Blobs, key personal.Key, name string, write func(io.Writer) error) error {
+	r, w := io.Pipe()
+	sealed := make(chan struct{})
+	go func() {
+		defer close(sealed)
+		w.CloseWithError(sealTo(w, key, name, write))
+	}()
+	err := store.Put(ctx, name, r)
+	_ = r.CloseWithError(err) // unblocks the sealing side when the store gave up early; never fails
+	<-sealed
+	return err
+}
+
+func sealTo(w io.Writer, key personal.Key, name string, write func(io.Writer) error) error {
+	sealing, err := key.SealTo(w, []byte(name))
+	if err != nil {
+		return fmt.Errorf("seal: %w", err)
+	}
+	if err := write(sealing); err != nil {
+		return err // not closed: what was written so far stays worthless
+	}
+	return sealing.Close()
+}
+
+// opened is a sealed object being read.
+type opened struct {
+	io.Reader
+	io.Closer
+	size int64 // plain bytes
+}
+
+// openSealed opens an object for reading. Its bytes are authenticated as they are read.
+func openSealed(ctx context.Context, store Blobs, key personal.Key, name string) (*opened, error) {
+	blob, size, err := store.Open(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	plain, err := key.OpenFrom(blob, []byte(name))
+	if err != nil {
+		return nil, fmt.Errorf("open sealed: %w", joinClose(err, blob))
+	}
+	return &opened{Reader: plain, Closer: blob, size: key.PlainSize(size)}, nil
+}
+
+// load returns the plain bytes of a copy.
+func loadSealed(ctx context.Context, store Blobs, key personal.Key, img id.Image, copyOf string) (_ []byte, err error) {
+	blob, err := openSealed(ctx, store, key, blobName(img, copyOf))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = joinClose(err, blob) }()
+	plain := make([]byte, blob.size)
+	if _, err := io.ReadFull(blob, plain); err != nil {
+		return nil, fmt.Errorf("read sealed: %w", err)
+	}
+	// The end is authenticated too: reading on must say that nothing follows.
+	if n, err := blob.Read(make([]byte, 1)); n != 0 || err != io.EOF { //nolint:errorlint // io.Reader returns io.EOF itself.
+		return nil, fmt.Errorf("read sealed: trailing bytes or a cut end: %w", err)
+	}
+	return plain, nil
+}
+
+// removeCopies removes every copy of a picture. Their key is destroyed by then, so what it
+// cannot remove now is noise that the sweep removes.
+func removeCopies(ctx context.Context, store Blobs, img id.Image) error {
+	for _, c := range image.Copies() {
+		if err := store.Delete(ctx, blobName(img, c)); err != nil {
+			return fmt.Errorf("remove the %s: %w", c, err)
+		}
+	}
+	return nil
+}

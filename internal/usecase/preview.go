@@ -1,0 +1,67 @@
+package usecase
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/bgremover/bgremover/domain/id"
+	"github.com/bgremover/bgremover/domain/image"
+	"github.com/bgremover/bgremover/domain/personal"
+)
+
+// MaxPreviewSide is the longer side of a preview, in pixels.
+const MaxPreviewSide = 1600
+
+// Shrinker makes previews.
+type Shrinker interface {
+	// Shrink waits for a free slot, loads a picture and writes it as PNG, at most maxSide
+	// pixels wide and high.
+	Shrink(ctx context.Context, load func() ([]byte, error), maxSide int, w io.Writer) error
+}
+
+// Preview shows a picture, or its cutout, to its holder. It is no download.
+type Preview struct {
+	Record   Record
+	Vault    Vault
+	Blobs    Blobs
+	Shrinker Shrinker
+}
+
+// Do writes the preview of one copy: image.Original or image.Result.
+func (p Preview) Do(ctx context.Context, img id.Image, token, copyOf string, w io.Writer) error {
+	history, err := p.Record.Load(ctx, image.Stream(img))
+	if err != nil {
+		return fmt.Errorf("load image: %w", err)
+	}
+	state := image.FromRecord(history)
+	if !state.OpensWith(image.HashCapability(token)) {
+		return image.ErrUnknown
+	}
+	switch {
+	case state.Status() == image.Gone:
+		return image.ErrGone
+	case copyOf == image.Result:
+		if err := image.MayDownload(state); err != nil {
+			return err
+		}
+	}
+	key, err := p.Vault.Key(ctx, image.Key(img))
+	if err != nil {
+		return fmt.Errorf("open the key: %w", goneIfDestroyed(err))
+	}
+	load := func() ([]byte, error) { return loadSealed(ctx, p.Blobs, key, img, copyOf) }
+	if err := p.Shrinker.Shrink(ctx, load, MaxPreviewSide, w); err != nil {
+		return fmt.Errorf("make the preview: %w", err)
+	}
+	return nil
+}
+
+// goneIfDestroyed tells the holder of a picture that was deleted a moment ago that it is gone.
+func goneIfDestroyed(err error) error {
+	if errors.Is(err, personal.ErrDestroyed) {
+		return image.ErrGone
+	}
+	return err
+}

@@ -210,4 +210,3 @@ func (p Process) append(ctx context.Context, img id.Image, state image.Image, ca
 	}
 	return nil
 }
-

@@ -47,9 +47,14 @@ func LockDir(dir string) (*Lock, error) {
 	return &Lock{file: f}, nil
 }
 
-// Unlock lets go of the folder. The file stays: removing it would let two
-// processes hold a lock on two files of one name.
-func (l *Lock) Unlock() error { return l.file.Close() }
+// Unlock lets go of the folder; it may be called more than once. The file stays:
+// removing it would let two processes hold a lock on two files of one name.
+func (l *Lock) Unlock() error {
+	if err := l.file.Close(); !errors.Is(err, os.ErrClosed) {
+		return err
+	}
+	return nil
+}
 
 func holder(f *os.File) string {
 	pid, err := io.ReadAll(io.LimitReader(f, 32))

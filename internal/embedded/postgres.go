@@ -110,8 +110,5 @@ func (p *Postgres) Stop() error {
 	if !strings.HasPrefix(p.socket, p.dir) { // a short name for a long path
 		err = errors.Join(err, os.RemoveAll(p.socket))
 	}
-	if unlockErr := p.lock.Unlock(); unlockErr != nil && !errors.Is(unlockErr, os.ErrClosed) {
-		err = errors.Join(err, unlockErr)
-	}
-	return err
+	return errors.Join(err, p.lock.Unlock())
 }

@@ -25,6 +25,8 @@ func TestMain(m *testing.M) {
 	switch {
 	case os.Getenv(childDir) != "":
 		runChildPostgres(os.Getenv(childDir))
+	case os.Getenv(childKafka) != "":
+		runChildKafka(os.Getenv(childKafka))
 	default:
 		os.Exit(m.Run())
 	}

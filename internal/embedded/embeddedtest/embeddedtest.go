@@ -62,6 +62,21 @@ func StartPostgres(t testing.TB, settings map[string]string) *embedded.Postgres 
 	return server
 }
 
+// NewKafka starts a broker of this test's own, without topics.
+func NewKafka(t testing.TB) *embedded.Kafka {
+	t.Helper()
+	kafka, err := embedded.StartKafka(t.Context(), embedded.KafkaConfig{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := kafka.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return kafka
+}
+
 // TempDir is t.TempDir, but everybody may pass through it: what a test that runs
 // as root gives as a data folder, because PostgreSQL then runs as somebody else.
 func TempDir(t testing.TB) string {

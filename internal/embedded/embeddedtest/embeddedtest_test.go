@@ -22,6 +22,12 @@ func TestDatabasesAreSeparate(t *testing.T) {
 	}
 }
 
+func TestKafkaIsThere(t *testing.T) {
+	if kafka := NewKafka(t); len(kafka.Brokers()) != 1 || kafka.Password() == "" {
+		t.Errorf("brokers %v", kafka.Brokers())
+	}
+}
+
 func BenchmarkNewDatabase(b *testing.B) {
 	NewDatabase(b) // the server's start is not what is measured
 	for b.Loop() {

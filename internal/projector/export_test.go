@@ -1,0 +1,18 @@
+package projector
+
+import "time"
+
+// Hurry makes every pause short and batches small, for tests.
+func (p *Projector) Hurry(facts int) {
+	p.tuning = tuning{
+		facts:    facts,
+		takeOver: 2 * time.Millisecond,
+		poll:     time.Millisecond,
+		patience: 100 * time.Millisecond,
+		firstTry: time.Millisecond,
+		lastTry:  4 * time.Millisecond,
+	}
+}
+
+// Patient makes WaitFor wait as long as its caller.
+func (p *Projector) Patient() { p.tuning.patience = time.Minute }

@@ -1,0 +1,114 @@
+package projector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// run follows the record until ctx ends, or until it meets what it cannot apply.
+func (r *runner) run(ctx context.Context) {
+	pause := r.tuning.firstTry
+	for {
+		before := r.health().Seq
+		err := r.follow(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		if final(err) {
+			r.is(Stopped, describe(err))
+			r.log.ErrorContext(ctx, "ALARM: a projection has stopped and shows only what was before",
+				"view", r.view.Name, "after_seq", r.health().Seq, "cause", describe(err))
+			return
+		}
+		if r.health().Seq > before {
+			pause = r.tuning.firstTry
+		}
+		r.is(Retrying, describe(err))
+		r.log.WarnContext(ctx, "a projection waits to try again",
+			"view", r.view.Name, "after_seq", r.health().Seq, "pause", pause, "cause", describe(err))
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(pause):
+		}
+		pause = min(2*pause, r.tuning.lastTry)
+	}
+}
+
+// follow takes the view's lock and applies the record from its checkpoint on. It returns
+// only with an error.
+func (r *runner) follow(ctx context.Context) (err error) {
+	conn, err := r.takeLock(ctx)
+	if err != nil {
+		return err
+	}
+	// The lock ends with the connection, whatever state that is in.
+	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
+	if err := r.view.prepare(ctx, conn); err != nil {
+		return fmt.Errorf("prepare the tables: %w", settle(err))
+	}
+	at, err := r.view.checkpoint(ctx, conn)
+	if err != nil {
+		return fmt.Errorf("read the checkpoint: %w", settle(err))
+	}
+	r.reached(at.Seq)
+	reading, err := r.record.ReadFrom(ctx, at)
+	if err != nil {
+		return fmt.Errorf("begin to read the record: %w", err)
+	}
+	defer func() { err = errors.Join(err, reading.Close()) }()
+	r.is(Following, "")
+	for {
+		entries, err := reading.Next(ctx)
+		if err != nil {
+			return fmt.Errorf("read the record: %w", err)
+		}
+		for len(entries) > 0 {
+			n := min(len(entries), r.tuning.facts)
+			if at.Seq < r.careful {
+				n = 1
+			}
+			if at, err = r.advance(ctx, conn, at, entries[:n]); err != nil {
+				return err
+			}
+			entries = entries[n:]
+		}
+	}
+}
+
+// takeLock returns a connection of its own that holds the view's lock. It asks again and
+// again rather than in one long query, which would keep the database from cleaning up.
+func (r *runner) takeLock(ctx context.Context) (conn *pgx.Conn, err error) {
+	conn, err = pgx.ConnectConfig(ctx, r.db.Config().ConnConfig)
+	if err != nil {
+		return nil, fmt.Errorf("connect: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			_ = conn.Close(context.WithoutCancel(ctx))
+		}
+	}()
+	for {
+		var mine bool
+		err := conn.QueryRow(ctx, `select pg_try_advisory_lock(hashtextextended($1, 0))`, "projector."+r.view.Name).Scan(&mine)
+		if err != nil {
+			return nil, fmt.Errorf("take the lock: %w", settle(err))
+		}
+		if mine {
+			return conn, nil
+		}
+		if at, err := r.view.checkpoint(ctx, conn); err == nil {
+			r.reached(at.Seq)
+		}
+		r.is(Standby, "")
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(r.tuning.takeOver):
+		}
+	}
+}

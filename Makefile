@@ -15,7 +15,7 @@ export CHROMIUM
 BROWSER := $(if $(CHROMIUM),-tags browser)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-full build run test check bench fuzz vuln fmt clean
+.PHONY: help setup setup-full build run test browser check bench fuzz vuln fmt clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -32,13 +32,16 @@ build: ## Build bin/bgremover
 run: setup-full build ## Start the service with the full model and print its address
 	bin/bgremover serve --model u2net --accept-model-passport=u2net
 
-test: setup check ## Check format, lint, vet, and run every test with the race detector
-ifeq ($(CI)$(CHROMIUM),true)
-	@echo "browser tests: no Chromium found, and CI=true" >&2; exit 1
-endif
+test: browser setup check ## Check format, lint, vet, and run every test with the race detector
+	$(PYTHON) -m unittest discover -q -s deploy/setup -p '*_test.py'
 	$(TOOL) gotestsum --format pkgname --format-hide-empty-pkg -- -race -timeout 15m $(BROWSER) ./...
 ifeq ($(CHROMIUM),)
 	@echo "browser tests NOT RUN (no Chromium found; install it, or set CHROMIUM to its path)"
+endif
+
+browser:
+ifeq ($(CI)$(CHROMIUM),true)
+	@echo "CI=true and no Chromium: the browser tests cannot run" >&2; exit 1
 endif
 
 check: ## Check format, lint, vet

@@ -1,0 +1,271 @@
+package ledger
+
+import (
+	"context"
+	"sync"
+
+	"github.com/bgremover/bgremover/domain/event"
+)
+
+// board is where everybody in this process waits for something to be published. What was
+// published is announced to it: by a sequencer in this process, or by the one goroutine
+// that follows what other processes published (listen.go). Whoever waits costs a map
+// entry, no goroutine and no question to Postgres of its own; whoever comes too late for
+// an announcement is answered from what is remembered, or by the next sweep.
+type board struct {
+	mu       sync.Mutex
+	through  int64 // highest seq known to be published
+	followed int64 // up to here, everything published was announced or asked about
+	appends  map[int64][]*ticket
+	streams  map[event.Stream][]*ticket
+	seqs     map[*ticket]struct{}
+	recent   recentAppends
+	kick     chan struct{} // asks the loop for a sweep
+}
+
+// ticket is one who waits: for an append's position, a seq, or a stream past a version.
+type ticket struct {
+	pos    int64
+	seq    int64
+	stream event.Stream
+	after  int64
+	asked  bool        // Postgres was asked about it at least once
+	done   chan placed // buffered: whoever resolves it does not wait
+}
+
+// placed is what became of what was waited for.
+type placed struct {
+	first   int64 // the append's first seq
+	removed bool  // the append was removed before it was published: Kafka has others in its place
+}
+
+// recentAppends remembers the appends announced last: an announcement may come before the
+// append's own caller asks for it.
+type recentAppends struct {
+	first map[int64]int64 // position → first seq
+	ring  [1 << 13]int64
+	next  int
+}
+
+func (r *recentAppends) add(pos, first int64) {
+	delete(r.first, r.ring[r.next])
+	r.first[pos], r.ring[r.next] = first, pos
+	r.next = (r.next + 1) % len(r.ring)
+}
+
+func newBoard() *board {
+	return &board{
+		appends: map[int64][]*ticket{},
+		streams: map[event.Stream][]*ticket{},
+		seqs:    map[*ticket]struct{}{},
+		recent:  recentAppends{first: map[int64]int64{}},
+		kick:    make(chan struct{}, 1),
+	}
+}
+
+// awaitAppend returns once an append is published, or removed.
+func (b *board) awaitAppend(ctx context.Context, pos int64) (placed, error) {
+	b.mu.Lock()
+	if first, ok := b.recent.first[pos]; ok {
+		b.mu.Unlock()
+		return placed{first: first}, nil
+	}
+	t := &ticket{pos: pos, done: make(chan placed, 1)}
+	b.appends[pos] = append(b.appends[pos], t)
+	b.mu.Unlock()
+	return b.await(ctx, t)
+}
+
+// awaitSeq returns once a seq is published.
+func (b *board) awaitSeq(ctx context.Context, seq int64) error {
+	b.mu.Lock()
+	if seq <= b.through {
+		b.mu.Unlock()
+		return nil
+	}
+	t := &ticket{seq: seq, done: make(chan placed, 1)}
+	b.seqs[t] = struct{}{}
+	b.mu.Unlock()
+	b.wake()
+	_, err := b.await(ctx, t)
+	return err
+}
+
+// awaitStream returns once a stream has a published fact after a version.
+func (b *board) awaitStream(ctx context.Context, stream event.Stream, after int64) error {
+	b.mu.Lock()
+	t := &ticket{stream: stream, after: after, done: make(chan placed, 1)}
+	b.streams[stream] = append(b.streams[stream], t)
+	b.mu.Unlock()
+	b.wake() // the fact may be there already
+	_, err := b.await(ctx, t)
+	return err
+}
+
+func (b *board) await(ctx context.Context, t *ticket) (placed, error) {
+	select {
+	case p := <-t.done:
+		return p, nil
+	case <-ctx.Done():
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.forget(t)
+	select {
+	case p := <-t.done: // resolved at the last moment
+		return p, nil
+	default:
+		return placed{}, context.Cause(ctx)
+	}
+}
+
+// wake asks for a sweep. It never blocks.
+func (b *board) wake() {
+	select {
+	case b.kick <- struct{}{}:
+	default:
+	}
+}
+
+// resolve ends a ticket's wait, and forget its entry; the caller holds the lock.
+func (b *board) resolve(t *ticket, p placed) {
+	b.forget(t)
+	t.done <- p
+}
+
+func (b *board) forget(t *ticket) {
+	switch {
+	case t.pos != 0:
+		removeTicket(b.appends, t.pos, t)
+	case t.seq != 0:
+		delete(b.seqs, t)
+	default:
+		removeTicket(b.streams, t.stream, t)
+	}
+}
+
+func removeTicket[K comparable](from map[K][]*ticket, key K, t *ticket) {
+	var left []*ticket
+	for _, other := range from[key] {
+		if other != t {
+			left = append(left, other)
+		}
+	}
+	if left == nil {
+		delete(from, key)
+		return
+	}
+	from[key] = left
+}
+
+// announcement is what was published: whole appends, in order.
+type announcement struct {
+	seq, pos int64
+	idx      int32
+	stream   event.Stream
+	version  int64
+}
+
+// announce tells everybody what was published, and up to where everything now is.
+func (b *board) announce(through int64, facts []announcement) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, f := range facts {
+		if f.idx == 0 {
+			b.recent.add(f.pos, f.seq)
+			for _, t := range b.appends[f.pos] {
+				b.resolve(t, placed{first: f.seq})
+			}
+		}
+		for _, t := range b.streams[f.stream] {
+			if f.version > t.after {
+				b.resolve(t, placed{})
+			}
+		}
+	}
+	b.followed = through
+	b.reached(through)
+}
+
+// reached notes up to where the record is published; the caller holds the lock. It may
+// be less than before: the broker lost facts, and they are being published again.
+func (b *board) reached(through int64) {
+	b.through = through
+	for t := range b.seqs {
+		if t.seq <= through {
+			b.resolve(t, placed{})
+		}
+	}
+}
+
+// position returns up to where announcements have come, and whether anybody waits.
+func (b *board) position() (followed int64, anybody bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.followed, len(b.appends)+len(b.streams)+len(b.seqs) > 0
+}
+
+// question is what a sweep asks Postgres, each thing once.
+type question struct {
+	positions []int64
+	streams   []string
+	after     []int64
+}
+
+// question collects what is waited for: all of it, or what was not asked about before.
+func (b *board) question(all bool) question {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var q question
+	ask := func(tickets []*ticket) (ask bool, after int64) {
+		after = tickets[0].after
+		for _, t := range tickets {
+			ask = ask || all || !t.asked
+			after = min(after, t.after)
+			t.asked = true
+		}
+		return ask, after
+	}
+	for pos, tickets := range b.appends {
+		if asking, _ := ask(tickets); asking {
+			q.positions = append(q.positions, pos)
+		}
+	}
+	for stream, tickets := range b.streams {
+		if asking, after := ask(tickets); asking {
+			q.streams, q.after = append(q.streams, string(stream)), append(q.after, after)
+		}
+	}
+	return q
+}
+
+// answer is what Postgres said to a question.
+type answer struct {
+	through int64
+	appends map[int64]placed
+	streams map[event.Stream]int64 // the highest published version
+}
+
+// answered resolves what a sweep found; all says that everything was asked about.
+func (b *board) answered(a answer, all bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for pos, p := range a.appends {
+		for _, t := range b.appends[pos] {
+			b.resolve(t, p)
+		}
+	}
+	for stream, version := range a.streams {
+		for _, t := range b.streams[stream] {
+			if version > t.after {
+				b.resolve(t, placed{})
+			}
+		}
+	}
+	if all {
+		b.followed = max(b.followed, a.through)
+	}
+	if a.through > b.through {
+		b.reached(a.through)
+	}
+}

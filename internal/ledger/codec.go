@@ -1,0 +1,234 @@
+package ledger
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"slices"
+
+	"github.com/bgremover/bgremover/domain/event"
+	"github.com/bgremover/bgremover/domain/personal"
+)
+
+// MaxFact is how many bytes one fact may have as it is stored. More is [event.ErrTooLarge].
+const MaxFact = 256 << 10
+
+// Codec turns facts into the bytes that are the Kafka value, and back.
+type Codec struct {
+	source string
+	facts  *event.Registry
+	shapes map[event.Name]shape
+	keys   Keys
+}
+
+// NewCodec returns a codec. source names the cell of the service that writes. Without keys
+// personal fields are read as [personal.Sealed]. A fact type that cannot be read again as it
+// was written panics here.
+func NewCodec(source string, facts *event.Registry, keys Keys) *Codec {
+	return &Codec{source: source, facts: facts, shapes: shapesOf(facts), keys: keys}
+}
+
+// seals says whether a fact seals anything: then it needs the key of its stream.
+func (c *Codec) seals(fact event.Fact, actor event.Actor) bool {
+	return c.shapes[fact.EventName()].personal || !actor.Who.IsEmpty()
+}
+
+// encode returns the bytes of a fact; seq is no part of them. key is needed when the fact
+// seals anything.
+func (c *Codec) encode(env event.Envelope, key personal.Key) ([]byte, error) {
+	name := env.Fact.EventName()
+	s, known := c.shapes[name]
+	if !known {
+		return nil, fmt.Errorf("ledger: the fact %s is not registered", name)
+	}
+	h := header{id: env.ID, source: c.source, name: name, stream: env.Stream, version: env.Version, at: env.At, cause: env.Cause}
+	if err := h.check(); err != nil {
+		return nil, fmt.Errorf("encode %s: %w", name, err)
+	}
+	body, err := h.appendTo(make([]byte, 0, 2048))
+	if err == nil {
+		body, err = c.appendData(body, s, env, key)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("encode %s: %w", name, err)
+	}
+	return append(body, '}'), nil
+}
+
+func (c *Codec) appendData(to []byte, s shape, env event.Envelope, key personal.Key) ([]byte, error) {
+	seal := func(to []byte, path string, t personal.Text) ([]byte, error) {
+		plain, ok := t.Reveal()
+		if !ok {
+			return nil, fmt.Errorf("a text that is %s cannot be recorded", t)
+		}
+		return appendSealed(to, key, env.ID, path, []byte(plain))
+	}
+	to, err := s.write(append(to, `{"fact":`...), "fact", reflect.ValueOf(env.Fact), seal)
+	if err != nil {
+		return nil, err
+	}
+	to = append(to, `,"actor":{"role":`...)
+	if to, err = appendJSON(to, env.Actor.Role); err != nil {
+		return nil, err
+	}
+	sealing := c.seals(env.Fact, env.Actor)
+	if sealing {
+		if to, err = seal(append(to, `,"who":`...), "actor.who", env.Actor.Who); err != nil {
+			return nil, err
+		}
+	}
+	to = append(to, '}')
+	if env.Decision != nil {
+		if to, err = appendDecision(append(to, `,"decision":`...), *env.Decision); err != nil {
+			return nil, err
+		}
+	}
+	var salt [16]byte
+	_, _ = rand.Read(salt[:]) // never fails
+	to = append(to, `,"salt":`...)
+	if sealing {
+		to, err = appendSealed(to, key, env.ID, "salt", salt[:])
+	} else {
+		to = append(hex.AppendEncode(append(to, '"'), salt[:]), '"')
+	}
+	return append(to, '}'), err
+}
+
+// appendDecision writes the decision's input byte for byte: it is what another revision
+// of the policy will be asked.
+func appendDecision(to []byte, d event.Decision) ([]byte, error) {
+	var compact bytes.Buffer
+	if err := json.Compact(&compact, d.Input); err != nil || !bytes.Equal(compact.Bytes(), d.Input) {
+		return nil, fmt.Errorf("the input of the decision %s is not canonical JSON", d.Rule)
+	}
+	if d.Promises == nil {
+		d.Promises = []string{}
+	}
+	return appendJSON(to, d)
+}
+
+// Decode reads a fact as it stands in the record under seq. A fact of a kind that this
+// build does not know is an [event.Unknown]. Personal fields are opened with the codec's
+// keys: those of a destroyed key are [personal.Erased], a key that is missing without
+// having been destroyed is an error at which a reader must stop.
+func (c *Codec) Decode(ctx context.Context, seq int64, body []byte) (event.Envelope, error) {
+	env, err := c.decode(ctx, body, c.keys)
+	if err != nil {
+		return event.Envelope{}, fmt.Errorf("decode fact %d of the record: %w", seq, err)
+	}
+	env.Seq = seq
+	return env, nil
+}
+
+func (c *Codec) decode(ctx context.Context, body []byte, keys Keys) (event.Envelope, error) {
+	h, raw, err := readEnvelope(body)
+	if err != nil {
+		return event.Envelope{}, err
+	}
+	data, err := readObject(raw)
+	if err != nil {
+		return event.Envelope{}, err
+	}
+	if err := data.only("fact", "actor", "decision", "salt"); err != nil {
+		return event.Envelope{}, err
+	}
+	env := event.Envelope{ID: h.id, Stream: h.stream, Version: h.version, At: h.at, Cause: h.cause}
+	open := &opener{ctx: ctx, keys: keys, fact: h.id}
+	if env.Fact, err = c.readFact(h.name, &data, open); err != nil {
+		return event.Envelope{}, err
+	}
+	if env.Actor, err = readActor(&data, open); err != nil {
+		return event.Envelope{}, err
+	}
+	if env.Decision, err = readDecision(&data); err != nil {
+		return event.Envelope{}, err
+	}
+	return env, checkSalt(&data)
+}
+
+func (c *Codec) readFact(name event.Name, data *members, open *opener) (event.Fact, error) {
+	raw, there := data.get("fact")
+	if !there {
+		return nil, malformed("no member fact")
+	}
+	kind, known := c.facts.Kind(name)
+	if !known {
+		if _, err := readObject(raw); err != nil {
+			return nil, err
+		}
+		return event.Unknown{Name: name, Body: slices.Clone(raw)}, nil
+	}
+	v := kind.New().Elem()
+	if err := c.shapes[name].read(raw, "fact", v, open.text); err != nil {
+		return nil, err
+	}
+	return v.Interface().(event.Fact), nil //nolint:errcheck // A registered kind is a fact.
+}
+
+func readActor(data *members, open *opener) (event.Actor, error) {
+	raw, there := data.get("actor")
+	if !there {
+		return event.Actor{}, malformed("no member actor")
+	}
+	m, err := readObject(raw)
+	if err != nil {
+		return event.Actor{}, err
+	}
+	if err := m.only("role", "who"); err != nil {
+		return event.Actor{}, err
+	}
+	role, err := m.text("role")
+	if err != nil {
+		return event.Actor{}, err
+	}
+	actor := event.Actor{Role: event.Role(role)}
+	if who, there := m.get("who"); there {
+		actor.Who, err = open.text(who, "actor.who")
+	}
+	return actor, err
+}
+
+func readDecision(data *members) (*event.Decision, error) {
+	raw, there := data.get("decision")
+	if !there {
+		return nil, nil
+	}
+	m, err := readObject(raw)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.only("rule", "promises", "revision", "outcome", "input"); err != nil {
+		return nil, err
+	}
+	var d event.Decision
+	if err := readStrict(raw, &d); err != nil || len(m.names) != 5 {
+		return nil, malformed("the decision is not written as it should be")
+	}
+	input, _ := m.get("input")
+	d.Input = slices.Clone(input)
+	return &d, nil
+}
+
+// checkSalt checks the salt's form. Nobody needs its value: it makes the bytes unguessable.
+func checkSalt(data *members) error {
+	raw, there := data.get("salt")
+	if !there {
+		return malformed("no member salt")
+	}
+	if raw[0] == '{' {
+		_, err := readSealed(raw, "salt")
+		return err
+	}
+	salt, err := readText("salt", raw)
+	if err != nil {
+		return err
+	}
+	if b, err := hex.DecodeString(salt); err != nil || len(b) != 16 {
+		return malformed("the salt is not 128 bits")
+	}
+	return nil
+}

@@ -1,0 +1,229 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/bgremover/bgremover/domain/image"
+)
+
+// catchUp publishes everything that is numbered and not published.
+func (t *term) catchUp(ctx context.Context) error {
+	for t.through < t.head {
+		page, err := t.page(ctx)
+		if err != nil {
+			return fmt.Errorf("read what is not published yet: %w", err)
+		}
+		if err := t.publish(ctx, page); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// page reads the next facts to publish, whole appends only.
+func (t *term) page(ctx context.Context) ([]numbered, error) {
+	rows, err := t.conn.Query(ctx, `
+		select pos, idx, stream, version, body, seq
+		  from (select f.pos, f.idx, f.stream, f.version, f.body, n.seq,
+		               sum(octet_length(f.body)) over (order by n.seq) as bytes
+		          from (select seq, pos, idx from ledger.numbers where seq > $1 order by seq limit $2) n
+		          join ledger.facts f using (pos, idx)) p
+		 where bytes <= $3
+		 order by seq`, t.through, max(t.BatchFacts, 2*maxFacts), max(t.BatchBytes, 2*maxBytes))
+	if err != nil {
+		return nil, err
+	}
+	page, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (n numbered, err error) {
+		return n, row.Scan(&n.pos, &n.idx, &n.stream, &n.version, &n.body, &n.seq)
+	})
+	if err != nil {
+		return nil, err
+	}
+	end := len(page)
+	if end > 0 && page[end-1].seq < t.head {
+		for last := page[end-1].pos; end > 0 && page[end-1].pos == last; end-- {
+		}
+	}
+	if end == 0 {
+		return nil, fmt.Errorf("ledger: the numbers after %d are missing in Postgres: %w", t.through, ErrFork)
+	}
+	return page[:end], nil
+}
+
+// publish sends one batch, which follows on what is published, until it is stored. One
+// batch is in flight at a time. On any doubt all of it is sent again: a part of it may
+// have been stored, and any part.
+func (t *term) publish(ctx context.Context, batch []numbered) error {
+	t.report(func(h *Health) { h.Publishing = time.Now() })
+	for pause := t.Pause; ; pause = min(2*pause, pauseTops*t.Pause) {
+		offset, err := t.send(ctx, batch)
+		if err == nil {
+			return t.mark(ctx, batch, offset)
+		}
+		if ctx.Err() != nil || errors.Is(err, ErrLost) {
+			return fmt.Errorf("publish: %w", err)
+		}
+		t.counts.Repeats.Add(1)
+		t.report(func(h *Health) { h.Trouble = err.Error() })
+		t.Log.WarnContext(ctx, "a batch could not be published and is published again",
+			slog.Int64("from", batch[0].seq), slog.Int("facts", len(batch)), slog.Any("err", err))
+		if err := sleep(ctx, pause); err != nil {
+			return err
+		}
+		if err := t.stillOurs(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// stillOurs fails when the connection, and with it the lock, or the term is gone.
+func (t *term) stillOurs(ctx context.Context) error {
+	var number int64
+	if err := t.conn.QueryRow(ctx, "select term from ledger.head").Scan(&number); err != nil {
+		return fmt.Errorf("look after the term: %w", err)
+	}
+	if number != t.number {
+		return errTermOver
+	}
+	return nil
+}
+
+// send publishes a batch once: first what the record does not have yet, then the uploads
+// among all of it. It returns the offset of the last fact, or -1 where that is not known.
+func (t *term) send(ctx context.Context, batch []numbered) (offset int64, err error) {
+	record := make([]*message.Message, 0, len(batch))
+	var work []*message.Message
+	for _, n := range batch {
+		if n.seq > t.scanned.seq {
+			record = append(record, recordMessage(n))
+		}
+		if m := workMessage(n); m != nil {
+			work = append(work, m)
+		}
+	}
+	if err := t.deliver(ctx, TopicRecord, record); err != nil {
+		return -1, err
+	}
+	if offset, err = t.risen(record); err != nil {
+		return -1, err
+	}
+	t.counts.Uploads.Add(int64(len(work)))
+	return offset, t.deliver(ctx, TopicWork, work)
+}
+
+// deliver publishes and waits for that, but not longer than ctx lives: what is stored
+// later is a repetition.
+func (t *term) deliver(ctx context.Context, topic string, messages []*message.Message) error {
+	if len(messages) == 0 {
+		return nil
+	}
+	done := make(chan error, 1)
+	go func() { done <- t.Publisher.Publish(topic, messages...) }()
+	select {
+	case err := <-done:
+		if err != nil {
+			return fmt.Errorf("topic %s: %w", topic, err)
+		}
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func recordMessage(n numbered) *message.Message {
+	return &message.Message{
+		Payload:  n.body,
+		Metadata: message.Metadata{MetaSeq: strconv.FormatInt(n.seq, 10)},
+	}
+}
+
+var nameOfUpload = image.Uploaded{}.EventName()
+
+// workMessage returns what the processors get of a fact: the fact itself, if it is an upload.
+func workMessage(n numbered) *message.Message {
+	img, about := image.OfStream(n.stream)
+	if !about || !strings.Contains(string(n.body), string(nameOfUpload)) {
+		return nil
+	}
+	h, _, err := readEnvelope(n.body)
+	if err != nil || h.name != nameOfUpload {
+		return nil
+	}
+	m := message.NewMessage(string(h.id), n.body)
+	m.Metadata = message.Metadata{MetaSeq: strconv.FormatInt(n.seq, 10), MetaKey: string(img)}
+	return m
+}
+
+// risen checks that the offsets that the broker returned lie above all that it returned before.
+func (t *term) risen(record []*message.Message) (last int64, err error) {
+	if len(record) == 0 {
+		return t.scanned.offset, nil
+	}
+	first, err := strconv.ParseInt(record[0].Metadata.Get(MetaOffset), 10, 64)
+	if err != nil {
+		return -1, nil //nolint:nilerr // This publisher does not say, or does not know.
+	}
+	if first <= t.top {
+		return -1, fmt.Errorf("ledger: the broker stored at offset %d after offset %d: %w", first, t.top, ErrLost)
+	}
+	last, err = strconv.ParseInt(record[len(record)-1].Metadata.Get(MetaOffset), 10, 64)
+	if err != nil {
+		return -1, nil //nolint:nilerr // As above.
+	}
+	t.top = max(t.top, last)
+	return last, nil
+}
+
+// mark notes that a batch is published, and tells everybody. It need not be durable: the
+// next term finds it in Kafka.
+func (t *term) mark(ctx context.Context, batch []numbered, offset int64) error {
+	through := batch[len(batch)-1].seq
+	if offset < 0 {
+		offset = t.offset // an older one only makes the next term read more
+	}
+	if err := t.setPublished(ctx, through, offset); err != nil {
+		return fmt.Errorf("note what is published: %w", err)
+	}
+	facts := make([]announcement, len(batch))
+	for i, n := range batch {
+		facts[i] = n.announcement
+	}
+	t.ledger.board.announce(through, facts)
+	t.counts.Facts.Add(int64(len(batch)))
+	t.counts.Batches.Add(1)
+	t.report(func(h *Health) { h.Published, h.Publishing, h.Trouble = through, time.Time{}, "" })
+	return nil
+}
+
+func (t *term) setPublished(ctx context.Context, through, offset int64) error {
+	batch := &pgx.Batch{} // one implicit transaction, one round trip
+	batch.Queue("select set_config('synchronous_commit', 'off', true)")
+	batch.Queue(`
+		with ours as (select from ledger.head where term = $1 for share),
+		     marked as (update ledger.published set through = $2, "offset" = $3 from ours returning through)
+		select pg_notify('`+channel+`', through::text) from marked`, t.number, through, offset)
+	results := t.conn.SendBatch(ctx, batch)
+	_, err := results.Exec()
+	var marked pgconn.CommandTag
+	if err == nil {
+		marked, err = results.Exec()
+	}
+	if err := errors.Join(err, results.Close()); err != nil {
+		return err
+	}
+	if marked.RowsAffected() != 1 {
+		return errTermOver
+	}
+	t.through, t.offset = through, offset
+	return nil
+}

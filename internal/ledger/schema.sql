@@ -1,0 +1,143 @@
+-- The write-side index and queue of the record. The record itself is the Kafka topic
+-- "record"; what stands here of it can be made again from there, except what is queued.
+--
+-- facts, numbers: insert-only (adoption removes what was never published). queue: a row
+-- per append that waits for its numbers. Long transactions do not belong near it.
+
+create schema if not exists ledger;
+
+-- Who numbers (term: every sequencer begins one of its own), and how far it came.
+create table if not exists ledger.head (
+    one    boolean primary key default true check (one),
+    term   bigint  not null default 0,
+    seq    bigint  not null default 0, -- the highest number given
+    halted text                        -- why nothing may be appended; null is normal
+);
+insert into ledger.head default values on conflict do nothing;
+
+-- Up to where the record is published: acknowledged by Kafka, uploads handed to the processor.
+create table if not exists ledger.published (
+    one      boolean primary key default true check (one),
+    through  bigint  not null default 0,
+    "offset" bigint  not null default 0 -- a copy of through stands there or later
+);
+insert into ledger.published default values on conflict do nothing;
+
+create table if not exists ledger.streams (
+    stream  text   primary key,
+    version bigint not null
+) with (fillfactor = 70);
+
+create sequence if not exists ledger.position;
+
+-- pos: the append, in an order that keeps each stream's; idx: the fact's place in it.
+create table if not exists ledger.facts (
+    pos     bigint not null,
+    idx     int    not null,
+    id      uuid   not null,
+    stream  text   not null,
+    version bigint not null,
+    body    bytea  storage external not null, -- the stored bytes: Kafka's value
+    primary key (pos, idx),
+    constraint facts_id unique (id),
+    constraint facts_version unique (stream, version)
+);
+
+create table if not exists ledger.queue (
+    pos   bigint primary key,
+    facts int    not null,
+    bytes int    not null
+) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
+
+create table if not exists ledger.numbers (
+    seq bigint primary key,
+    pos bigint not null,
+    idx int    not null,
+    constraint numbers_fact unique (pos, idx)
+);
+
+-- Requests that were carried out, for a day.
+create table if not exists ledger.requests (
+    request text        primary key,
+    pos     bigint      not null,
+    at      timestamptz not null
+);
+create index if not exists requests_at on ledger.requests using brin (at);
+
+-- claim takes the streams at their expected versions and raises them. _streams MUST be
+-- sorted. Every outcome but ok leaves the transaction to be rolled back:
+--
+--   ok        go on with ledger.put in the same transaction
+--   stored    this very append (its first fact is _first) was stored before, at pos
+--   repeated  the request was carried out before, at pos
+--   conflict  a stream is at another version
+--   halted    nothing may be appended
+create or replace function ledger.claim(
+    _request text, _first uuid, _streams text[], _expected bigint[], _raised bigint[],
+    out outcome text, out pos bigint)
+language plpgsql as $$
+begin
+    if exists (select from ledger.head h where h.halted is not null) then
+        outcome := 'halted';
+        return;
+    end if;
+    if _request <> '' then
+        -- Before any row is locked, so that whoever waits here is waited for by nobody.
+        perform pg_advisory_xact_lock(1651665778, hashtext(_request));
+        select r.pos, case when exists (select from ledger.facts f where f.pos = r.pos and f.id = _first)
+                           then 'stored' else 'repeated' end
+          into pos, outcome
+          from ledger.requests r where r.request = _request;
+        if found then
+            return;
+        end if;
+    end if;
+    for i in 1 .. cardinality(_streams) loop
+        if _expected[i] = 0 then
+            insert into ledger.streams (stream, version) values (_streams[i], _raised[i])
+            on conflict do nothing;
+        else
+            update ledger.streams s set version = _raised[i]
+             where s.stream = _streams[i] and s.version = _expected[i];
+        end if;
+        if not found then
+            select f.pos into pos from ledger.facts f where f.id = _first;
+            outcome := case when found then 'stored' else 'conflict' end;
+            return;
+        end if;
+    end loop;
+    outcome := 'ok';
+end $$;
+
+-- put queues the facts, in their order. The position is drawn here, after the streams and
+-- keys are locked: whoever waits for them is queued behind.
+create or replace function ledger.put(
+    _request text, _at timestamptz, _ids uuid[], _streams text[], _versions bigint[], _bodies bytea[],
+    out pos bigint)
+language plpgsql as $$
+begin
+    pos := nextval('ledger.position');
+    insert into ledger.facts (pos, idx, id, stream, version, body)
+    select put.pos, f.n - 1, f.id, f.stream, f.version, f.body
+      from unnest(_ids, _streams, _versions, _bodies) with ordinality f (id, stream, version, body, n);
+    insert into ledger.queue (pos, facts, bytes)
+    select put.pos, count(*), sum(octet_length(b)) from unnest(_bodies) b;
+    if _request <> '' then
+        insert into ledger.requests (request, pos, at) values (_request, put.pos, _at);
+    end if;
+end $$;
+
+-- append is claim and put in one round trip, for one stream and without keys: then there
+-- is nothing to roll back when claim says no.
+create or replace function ledger.append(
+    _request text, _at timestamptz, _stream text, _expected bigint,
+    _ids uuid[], _streams text[], _versions bigint[], _bodies bytea[],
+    out outcome text, out pos bigint)
+language plpgsql as $$
+begin
+    select c.outcome, c.pos into outcome, pos
+      from ledger.claim(_request, _ids[1], array[_stream], array[_expected], array[_expected + cardinality(_ids)]) c;
+    if outcome = 'ok' then
+        pos := ledger.put(_request, _at, _ids, _streams, _versions, _bodies);
+    end if;
+end $$;

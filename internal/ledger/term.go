@@ -1,0 +1,126 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// term is one sequencer's time in office. Everything it does in Postgres it does on the
+// connection that holds the lock, and on condition that no later term has begun.
+type term struct {
+	*Sequencer
+	conn   *pgx.Conn
+	number int64
+
+	head    int64 // the highest seq given
+	scanned place // up to here the record was read back; it need not be published again
+	through int64 // up to here everything is published
+	offset  int64 // a copy of through stands there or later
+	top     int64 // the highest offset that the broker returned; -1 while there is none
+}
+
+// place is a fact's seq, and an offset at which it stands.
+type place struct{ seq, offset int64 }
+
+// errTermOver says that another sequencer has begun a term.
+var errTermOver = errors.New("ledger: another sequencer has begun a term")
+
+// begin starts a term: no older one can give a number any more. It reads back what Kafka
+// has and Postgres does not know, and only then is the record known to be whole.
+func (s *Sequencer) begin(ctx context.Context, conn *pgx.Conn) (*term, error) {
+	t := &term{Sequencer: s, conn: conn, top: -1}
+	err := conn.QueryRow(ctx, `
+		with raised as (update ledger.head set term = term + 1 returning term, seq)
+		select r.term, r.seq, p.through, p."offset" from raised r, ledger.published p`,
+	).Scan(&t.number, &t.head, &t.through, &t.offset)
+	if err != nil {
+		return nil, fmt.Errorf("begin a term: %w", err)
+	}
+	s.counts.Terms.Add(1)
+	err = t.recover(ctx)
+	if halting(err) {
+		return nil, errors.Join(err, t.halt(ctx, err))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("begin term %d: %w", t.number, err)
+	}
+	s.report(func(h *Health) {
+		h.Term, h.Head, h.Published, h.Trouble, h.Halted = t.number, t.head, t.through, "", ""
+	})
+	s.Log.InfoContext(ctx, "the sequencer began a term",
+		slog.Int64("term", t.number), slog.Int64("head", t.head), slog.Int64("published", t.through))
+	return t, nil
+}
+
+// recover is what comes before the first number of a term.
+func (t *term) recover(ctx context.Context) error {
+	if err := t.scan(ctx); err != nil {
+		return fmt.Errorf("read the record back: %w", err)
+	}
+	if err := t.complete(ctx); err != nil {
+		return fmt.Errorf("complete what was published in part: %w", err)
+	}
+	_, err := t.conn.Exec(ctx, "update ledger.head set halted = null where term = $1 and halted is not null", t.number)
+	if err != nil {
+		return fmt.Errorf("lift the halt: %w", err)
+	}
+	return t.catchUp(ctx)
+}
+
+// halting says whether an error is one that no later term can put right by itself.
+func halting(err error) bool { return errors.Is(err, ErrFork) || errors.Is(err, ErrCut) }
+
+// halt keeps everybody from appending.
+func (t *term) halt(ctx context.Context, why error) error {
+	_, err := t.conn.Exec(ctx, "update ledger.head set halted = $2 where term = $1", t.number, why.Error())
+	if err != nil {
+		return fmt.Errorf("halt: %w", err)
+	}
+	return nil
+}
+
+// work numbers and publishes until something goes wrong or ctx ends.
+func (t *term) work(ctx context.Context) error {
+	poll := time.NewTicker(idlePoll)
+	defer poll.Stop()
+	for {
+		batch, err := t.numberNext(ctx)
+		if err != nil {
+			return err
+		}
+		if len(batch) > 0 {
+			if err := t.publish(ctx, batch); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := t.idle(ctx, poll); err != nil {
+			return err
+		}
+	}
+}
+
+// idle waits until something is queued.
+func (t *term) idle(ctx context.Context, poll *time.Ticker) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-t.ledger.queued:
+			return nil
+		case <-poll.C:
+		}
+		var queued bool
+		if err := t.conn.QueryRow(ctx, "select exists (select from ledger.queue)").Scan(&queued); err != nil {
+			return fmt.Errorf("look at the queue: %w", err)
+		}
+		if queued {
+			return nil
+		}
+	}
+}

@@ -1,0 +1,151 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/bgremover/bgremover/domain/personal"
+)
+
+// outcome is what the transaction of an append came to.
+type outcome struct {
+	kind outcomeKind
+	pos  int64
+	why  error // of a conflict, where there is more to say
+}
+
+type outcomeKind string
+
+// The outcomes, as schema.sql names them.
+const (
+	ok       outcomeKind = "ok"
+	stored   outcomeKind = "stored"
+	repeated outcomeKind = "repeated"
+	conflict outcomeKind = "conflict"
+	halted   outcomeKind = "halted"
+)
+
+// transact makes one attempt to store an append. The common case, one stream and no keys,
+// is one round trip.
+func (l *Ledger) transact(ctx context.Context, e *encoded) (outcome, error) {
+	if len(e.order) == 1 && !e.touchesKeys() {
+		var out outcome
+		var pos *int64
+		err := l.pool.QueryRow(ctx, "select outcome, pos from ledger.append($1, $2, $3, $4, $5, $6, $7, $8)",
+			e.request, e.at, e.order[0], e.expected[0], e.ids, e.streams, e.versions, e.bodies,
+		).Scan(&out.kind, &pos)
+		return out.at(pos), err
+	}
+	var out outcome
+	err := pgx.BeginFunc(ctx, l.pool, func(tx pgx.Tx) error {
+		var err error
+		out, err = l.claimAndPut(ctx, tx, e)
+		if err == nil && out.kind != ok {
+			return errRollback
+		}
+		return err
+	})
+	switch {
+	case errors.Is(err, personal.ErrDestroyed):
+		return outcome{kind: conflict, why: err}, nil
+	case errors.Is(err, errRollback):
+		err = nil
+	}
+	if out.kind == ok {
+		out.kind = stored
+	}
+	return out, err
+}
+
+// errRollback ends a transaction that has an outcome and nothing to store.
+var errRollback = errors.New("ledger: nothing to store")
+
+func (l *Ledger) claimAndPut(ctx context.Context, tx pgx.Tx, e *encoded) (outcome, error) {
+	var out outcome
+	var pos *int64
+	err := tx.QueryRow(ctx, "select outcome, pos from ledger.claim($1, $2, $3, $4, $5)",
+		e.request, e.ids[0], e.order, e.expected, e.raised,
+	).Scan(&out.kind, &pos)
+	if err != nil || out.kind != ok {
+		return out.at(pos), err
+	}
+	if err := l.changeKeys(ctx, tx, e); err != nil {
+		return outcome{}, err
+	}
+	err = tx.QueryRow(ctx, "select ledger.put($1, $2, $3, $4, $5, $6)",
+		e.request, e.at, e.ids, e.streams, e.versions, e.bodies,
+	).Scan(&out.pos)
+	return out, err
+}
+
+func (l *Ledger) changeKeys(ctx context.Context, tx pgx.Tx, e *encoded) error {
+	if len(e.lock) > 0 {
+		if err := l.vault.Lock(ctx, tx, e.lock); err != nil {
+			return fmt.Errorf("lock the keys that it seals under: %w", err)
+		}
+	}
+	for _, key := range e.make {
+		if err := l.vault.Make(ctx, tx, key); err != nil {
+			return fmt.Errorf("make the key %s: %w", key.ID(), err)
+		}
+	}
+	for _, key := range e.destroy {
+		if err := l.vault.Destroy(ctx, tx, key.id, key.why); err != nil {
+			return fmt.Errorf("destroy the key %s: %w", key.id, err)
+		}
+	}
+	return nil
+}
+
+func (o outcome) at(pos *int64) outcome {
+	if pos != nil {
+		o.pos = *pos
+	}
+	if o.kind == ok && pos != nil {
+		o.kind = stored
+	}
+	return o
+}
+
+// away says whether an error is one that passes by itself: Postgres cannot be reached or
+// is changing over, or several appends got in each other's way. What the attempt came to
+// may be unknown.
+func away(err error) bool {
+	if pgconn.SafeToRetry(err) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.Is(err, net.ErrClosed) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+		return true
+	}
+	if _, connecting := errors.AsType[*pgconn.ConnectError](err); connecting {
+		return true
+	}
+	if _, network := errors.AsType[net.Error](err); network {
+		return true
+	}
+	pg, ok := errors.AsType[*pgconn.PgError](err)
+	if !ok {
+		return strings.Contains(err.Error(), "conn closed")
+	}
+	switch class := pg.Code[:2]; class {
+	case "08", "53", "57", "58": // connection, resources, operator intervention, system
+		return true
+	}
+	switch pg.Code {
+	case "40001", "40P01", "55P03", "25006": // serialization, deadlock, lock, read-only standby
+		return true
+	case "23505": // adoption was faster: the next attempt sees what it stored
+		return pg.ConstraintName == "requests_pkey" || pg.ConstraintName == "facts_version"
+	}
+	return false
+}
+
+func isUnique(err error, constraint string) bool {
+	pg, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && pg.Code == "23505" && pg.ConstraintName == constraint
+}

@@ -49,7 +49,7 @@ func at(when time.Time, facts ...event.Fact) (all []event.Envelope) {
 	return all
 }
 
-func apply(t *testing.T, db *pgxpool.Pool, facts []event.Envelope) {
+func apply(t testing.TB, db *pgxpool.Pool, facts []event.Envelope) {
 	t.Helper()
 	b := &pgx.Batch{}
 	for _, env := range facts {

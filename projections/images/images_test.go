@@ -36,10 +36,14 @@ func (r *record) add(stream event.Stream, at time.Time, facts ...event.Fact) {
 	}
 	for _, fact := range facts {
 		version++
-		r.facts = append(r.facts, event.Envelope{
-			Seq: int64(len(r.facts)) + 1, Stream: stream, Version: version, At: at, Fact: fact,
-		})
+		r.place(stream, version, at, fact)
 	}
+}
+
+func (r *record) place(stream event.Stream, version int64, at time.Time, fact event.Fact) {
+	r.facts = append(r.facts, event.Envelope{
+		Seq: int64(len(r.facts)) + 1, Stream: stream, Version: version, At: at, Fact: fact,
+	})
 }
 
 func newImage() id.Image { return id.Image(uuid.NewString()) }

@@ -1,0 +1,18 @@
+// Package policies holds the rules that decide: what may be done with personal data, and
+// by when it is gone. They are written in Rego, with the periods they rest on as data.
+//
+// A folder per subject: the rules, and their tests beside them. data/ has what rules look
+// up by key, each entry with its source. promises.yaml names the promises that rules keep;
+// a rule's METADATA says which. .manifest has the revision, which decisions in the record
+// name: raise it with every change of a rule or of data (revisions.json keeps the digests).
+//
+// Read retention/retention.rego first. No rule reads a clock, the network or chance: the
+// same revision gives the same answer to the same input, for ever.
+package policies
+
+import "embed"
+
+// Bundle is everything a decision depends on.
+//
+//go:embed .manifest data/retention.json retention/retention.rego
+var Bundle embed.FS

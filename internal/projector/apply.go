@@ -44,9 +44,9 @@ func (r *runner) take(ctx context.Context, at Checkpoint, entries []Entry) ([]ev
 			continue
 		}
 		if entry.Seq != at.Seq+1 {
-			return nil, at, fmt.Errorf("%w: after %d comes %d", ErrRecordBroken, at.Seq, entry.Seq)
+			return nil, at, &alarm{fmt.Errorf("after fact %d comes %d", at.Seq, entry.Seq)}
 		}
-		env, err := r.decode(ctx, entry.Body)
+		env, err := r.decode(ctx, entry.Seq, entry.Body)
 		switch {
 		case err != nil && (errors.Is(err, event.ErrUnavailable) || ctx.Err() != nil):
 			return nil, at, fmt.Errorf("decode fact %d: %w", entry.Seq, err)
@@ -54,7 +54,6 @@ func (r *runner) take(ctx context.Context, at Checkpoint, entries []Entry) ([]ev
 			// Without the error's text, which may hold some of the fact.
 			return nil, at, &fault{seq: entry.Seq, cause: "it cannot be decoded"}
 		}
-		env.Seq = entry.Seq
 		facts = append(facts, env)
 		at = Checkpoint{Seq: entry.Seq, Offset: entry.Offset}
 	}

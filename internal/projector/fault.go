@@ -28,6 +28,12 @@ func (f *fault) Error() string {
 	return fmt.Sprintf("fact %d (%s): %s", f.seq, f.fact, f.cause)
 }
 
+// alarm is what a reader of the record says when it must not go on.
+type alarm struct{ cause error }
+
+func (a *alarm) Error() string { return "the record is damaged: " + a.cause.Error() }
+func (a *alarm) Unwrap() error { return a.cause }
+
 // rejected is an answer of the database, or of the driver on its behalf, that will not
 // change when the same is asked again.
 type rejected struct{ cause error }
@@ -64,13 +70,10 @@ func settle(err error) error {
 
 // final says whether the view must stop.
 func final(err error) bool {
-	if _, ok := errors.AsType[*fault](err); ok {
-		return true
-	}
-	if _, ok := errors.AsType[*rejected](err); ok {
-		return true
-	}
-	return errors.Is(err, ErrRecordBroken)
+	_, isFault := errors.AsType[*fault](err)
+	_, isRejected := errors.AsType[*rejected](err)
+	_, isAlarm := errors.AsType[*alarm](err)
+	return isFault || isRejected || isAlarm
 }
 
 // describe returns what may be logged of an error: a database's own text may quote a value.

@@ -2,7 +2,6 @@ package projector
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -41,7 +40,7 @@ func (r *runner) run(ctx context.Context) {
 
 // follow takes the view's lock and applies the record from its checkpoint on. It returns
 // only with an error.
-func (r *runner) follow(ctx context.Context) (err error) {
+func (r *runner) follow(ctx context.Context) error {
 	conn, err := r.takeLock(ctx)
 	if err != nil {
 		return err
@@ -56,16 +55,12 @@ func (r *runner) follow(ctx context.Context) (err error) {
 		return fmt.Errorf("read the checkpoint: %w", settle(err))
 	}
 	r.reached(at.Seq)
-	reading, err := r.record.ReadFrom(ctx, at)
-	if err != nil {
-		return fmt.Errorf("begin to read the record: %w", err)
-	}
-	defer func() { err = errors.Join(err, reading.Close()) }()
+	reading := r.record(at)
 	r.is(Following, "")
 	for {
 		entries, err := reading.Next(ctx)
 		if err != nil {
-			return fmt.Errorf("read the record: %w", err)
+			return &alarm{err}
 		}
 		for len(entries) > 0 {
 			n := min(len(entries), r.tuning.facts)

@@ -62,11 +62,11 @@ func TestLostAnswerToACommit(t *testing.T) {
 	}
 	defer db.Close()
 	record := remembering(1, 2, 3)
-	record.cut = func(left int) (int, int, error) {
+	record.cut = func(left int) (int, int) {
 		if armed.CompareAndSwap(false, true) {
 			lost.Store(false)
 		}
-		return left, 0, nil
+		return left, 0
 	}
 	p := newProjector(t, db, record, total)
 	p.Patient()

@@ -2,8 +2,6 @@ package projector_test
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"strconv"
@@ -24,9 +22,9 @@ type noted struct{ n int64 }
 
 func (noted) EventName() event.Name { return "test.noted.v1" }
 
-func decode(_ context.Context, body []byte) (event.Envelope, error) {
+func decode(_ context.Context, seq int64, body []byte) (event.Envelope, error) {
 	n, err := strconv.ParseInt(string(body), 10, 64)
-	return event.Envelope{Fact: noted{n}}, err
+	return event.Envelope{Seq: seq, Fact: noted{n}}, err
 }
 
 // total is a view that shows everything: a fact lost, doubled or out of order changes its row.
@@ -67,8 +65,8 @@ type memory struct {
 	facts []int64
 	more  chan struct{}
 	// cut says how many of the next entries a reader gets at once, and how many old ones
-	// before them; or why the reading ends. nil gives all.
-	cut func(left int) (n, again int, err error)
+	// before them. nil gives all.
+	cut func(left int) (n, again int)
 }
 
 func remembering(facts ...int64) *memory { return &memory{facts: facts, more: make(chan struct{})} }
@@ -81,8 +79,8 @@ func (m *memory) add(facts ...int64) {
 	m.more = make(chan struct{})
 }
 
-func (m *memory) ReadFrom(_ context.Context, after projector.Checkpoint) (projector.Reading, error) {
-	return &reading{memory: m, at: after.Seq}, nil
+func (m *memory) readFrom(after projector.Checkpoint) projector.Reading {
+	return &reading{memory: m, at: after.Seq}
 }
 
 type reading struct {
@@ -90,13 +88,11 @@ type reading struct {
 	at int64
 }
 
-func (r *reading) Close() error { return nil }
-
 func (r *reading) Next(ctx context.Context) ([]projector.Entry, error) {
 	for {
-		entries, more, err := r.next()
-		if err != nil || len(entries) > 0 {
-			return entries, err
+		entries, more := r.next()
+		if len(entries) > 0 {
+			return entries, nil
 		}
 		select {
 		case <-more:
@@ -106,26 +102,23 @@ func (r *reading) Next(ctx context.Context) ([]projector.Entry, error) {
 	}
 }
 
-func (r *reading) next() (entries []projector.Entry, more <-chan struct{}, err error) {
+func (r *reading) next() (entries []projector.Entry, more <-chan struct{}) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	left := int64(len(r.facts)) - r.at
 	if left == 0 {
-		return nil, r.more, nil
+		return nil, r.more
 	}
 	from, to := r.at, r.at+left
 	if r.cut != nil {
-		n, again, err := r.cut(int(left))
-		if err != nil {
-			return nil, nil, err
-		}
+		n, again := r.cut(int(left))
 		from, to = max(0, r.at-int64(again)), r.at+int64(n)
 	}
 	for i := from; i < to; i++ {
 		entries = append(entries, projector.Entry{Seq: i + 1, Offset: 10 * i, Body: strconv.AppendInt(nil, r.facts[i], 10)})
 	}
 	r.at = to
-	return entries, nil, nil
+	return entries, nil
 }
 
 func open(t testing.TB) *pgxpool.Pool {
@@ -175,5 +168,3 @@ func until(t fataler, what string, ok func() bool) {
 }
 
 func state(p *projector.Projector) projector.State { return p.Health()[0].State }
-
-var errLost = fmt.Errorf("reading lost: %w", errors.New("broker away"))

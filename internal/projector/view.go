@@ -2,7 +2,6 @@ package projector
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"regexp"
 
@@ -36,30 +35,21 @@ type Entry struct {
 	Body   []byte
 }
 
-// Record is the record as a projection reads it. Every entry is published.
-type Record interface {
-	// ReadFrom begins to read after a checkpoint.
-	ReadFrom(ctx context.Context, after Checkpoint) (Reading, error)
-}
+// Record begins to read the record after a checkpoint. Every entry it gives is published.
+type Record func(after Checkpoint) Reading
 
-// Reading is one reader's way through the record.
+// Reading is one reader's way through the record. internal/ledger's Reader is one, but for
+// the names of its types, which this package does not know.
 type Reading interface {
-	// Next returns the next entries, at least one, in order of seq; it waits until there is
-	// one. The entries belong to the caller until the next call.
-	//
-	// After an error the reading is at an end. Another begins after a while, unless the
-	// error is [ErrRecordBroken]: then nobody may read on before somebody has looked.
+	// Next returns the next entries, at least one, in order of seq. It waits for them as long
+	// as ctx lives, also while Kafka is away. Any error but that of ctx is an alarm: the record
+	// does not hold what it held, and the view stops. The entries belong to the caller.
 	Next(ctx context.Context) ([]Entry, error)
-	Close() error
 }
 
-// ErrRecordBroken says that the record does not hold what it held, or has a hole: reading
-// it again does not help. Readers wrap it.
-var ErrRecordBroken = errors.New("the record is damaged")
-
-// Decode turns an entry's body into the fact in its envelope; the projector sets Seq. An
+// Decode turns an entry into the fact in its envelope, as internal/ledger's Codec does. An
 // error is final, unless it is event.ErrUnavailable.
-type Decode func(ctx context.Context, body []byte) (event.Envelope, error)
+type Decode func(ctx context.Context, seq int64, body []byte) (event.Envelope, error)
 
 var schemaName = regexp.MustCompile(`^[a-z]{1,40}$`)
 

@@ -192,9 +192,9 @@ type batches struct {
 	at    int64
 }
 
-func (r *batches) ReadFrom(_ context.Context, after projector.Checkpoint) (projector.Reading, error) {
+func (r *batches) readFrom(after projector.Checkpoint) projector.Reading {
 	r.at = after.Seq
-	return r, nil
+	return r
 }
 
 func (r *batches) Next(ctx context.Context) ([]projector.Entry, error) {
@@ -215,9 +215,7 @@ func (r *batches) Next(ctx context.Context) ([]projector.Entry, error) {
 	return entries, nil
 }
 
-func (r *batches) Close() error { return nil }
-
-func (r *batches) decode(_ context.Context, body []byte) (event.Envelope, error) {
+func (r *batches) decode(_ context.Context, _ int64, body []byte) (event.Envelope, error) {
 	return r.facts[body[0]], nil
 }
 
@@ -267,7 +265,7 @@ func TestFiguresDoNotDependOnBatches(t *testing.T) {
 }
 
 func follow(t *rapid.T, db *pgxpool.Pool, r *batches) {
-	p, err := projector.New(db, r, r.decode, slog.New(slog.DiscardHandler), view)
+	p, err := projector.New(db, r.readFrom, r.decode, slog.New(slog.DiscardHandler), view)
 	if err != nil {
 		t.Fatal(err)
 	}

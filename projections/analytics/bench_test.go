@@ -16,9 +16,9 @@ import (
 // lives is a record of many pictures that are uploaded, processed, downloaded and deleted.
 type lives struct{ batches }
 
-func (r *lives) ReadFrom(_ context.Context, after projector.Checkpoint) (projector.Reading, error) {
+func (r *lives) readFrom(after projector.Checkpoint) projector.Reading {
 	r.at = after.Seq
-	return r, nil
+	return r
 }
 
 func (r *lives) Next(ctx context.Context) ([]projector.Entry, error) {
@@ -33,7 +33,7 @@ func (r *lives) Next(ctx context.Context) ([]projector.Entry, error) {
 	return entries, nil
 }
 
-func (r *lives) decode(_ context.Context, body []byte) (event.Envelope, error) {
+func (r *lives) decode(_ context.Context, _ int64, body []byte) (event.Envelope, error) {
 	return r.facts[binary.BigEndian.Uint64(body)], nil
 }
 
@@ -48,7 +48,7 @@ func BenchmarkFollow(b *testing.B) {
 	var seconds float64
 	for b.Loop() {
 		db := open(b)
-		p, err := projector.New(db, &r, r.decode, slog.New(slog.DiscardHandler), view)
+		p, err := projector.New(db, r.readFrom, r.decode, slog.New(slog.DiscardHandler), view)
 		if err != nil {
 			b.Fatal(err)
 		}

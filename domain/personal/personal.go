@@ -76,7 +76,7 @@ func (t Text) String() string {
 
 // Format hides the text from every verb of fmt, %#v and %x included.
 func (t Text) Format(f fmt.State, _ rune) {
-	_, _ = fmt.Fprint(f, t.String()) //nolint:errcheck // fmt.State's Write does not fail.
+	_, _ = fmt.Fprint(f, t.String()) // a fmt.State takes every write
 }
 
 // MarshalText hides the text from encoders that write text, slog's among them.

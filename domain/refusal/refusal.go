@@ -40,7 +40,7 @@ func (e *Error) Error() string { return fmt.Sprintf("%s: %s", e.Code, e.Text) }
 
 // Is makes errors.Is match on the permanent code.
 func (e *Error) Is(target error) bool {
-	other, ok := target.(*Error) //nolint:errorlint // Is must compare this very error, not what it wraps.
+	other, ok := target.(*Error) // this very error, not what it wraps: errors.Is unwraps
 	return ok && e.Code == other.Code
 }
 

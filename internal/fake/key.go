@@ -33,7 +33,7 @@ func newKey(id personal.KeyID) *key {
 func (k *key) ID() personal.KeyID { return k.id }
 
 func (k *key) Seal(plain, context []byte) ([]byte, error) {
-	return k.aead.Seal(nil, nil, plain, context), nil
+	return k.aead.Seal(nil, nil, plain, context), nil //nolint:gosec // this AEAD makes its own random nonce
 }
 
 func (k *key) Open(sealed, context []byte) ([]byte, error) {

@@ -88,7 +88,9 @@ func TestLog(t *testing.T) {
 
 // A reader must be able to tell a record that ends from one that broke off.
 func TestBrokenLogBreaksTheConnection(t *testing.T) {
-	broken := func(context.Context, int64, bool, func(event.Envelope) error) error { return errors.New("broker lost data") }
+	broken := func(context.Context, int64, bool, func(event.Envelope) error) error {
+		return errors.New("broker lost data")
+	}
 	server := httptest.NewServer(operator.Routes(broken))
 	defer server.Close()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+"/log", nil)

@@ -1,0 +1,130 @@
+package kafka
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"sync"
+
+	"github.com/IBM/sarama"
+	watermill "github.com/ThreeDotsLabs/watermill-kafka/v3/pkg/kafka"
+	"github.com/ThreeDotsLabs/watermill/message"
+
+	"github.com/bgremover/bgremover/internal/ledger"
+)
+
+// Publisher is a watermill publisher that sends a whole batch in as few round trips as
+// fit (watermill-kafka's own sends one message each). It is safe for concurrent use.
+type Publisher struct {
+	cfg Config
+
+	mu       sync.Mutex
+	producer sarama.SyncProducer // nil until the first batch, and after an error
+	closed   bool
+}
+
+// NewPublisher returns a publisher. It connects with the first batch, so that a cluster
+// that is away for a while is waited for where everything else is waited for.
+func NewPublisher(c Config) *Publisher { return &Publisher{cfg: c} }
+
+// Publish stores messages in their order and returns once all replicas have all of them. On
+// an error any of them may be stored, and any may be missing.
+//
+// The value is the payload, byte for byte; metadata become headers, but for
+// [ledger.MetaKey], which is the key, and [ledger.MetaOffset], which is set here.
+func (p *Publisher) Publish(topic string, messages ...*message.Message) error {
+	if len(messages) == 0 {
+		return nil
+	}
+	producer, err := p.connected()
+	if err != nil {
+		return fmt.Errorf("kafka: connect: %w", err)
+	}
+	batch := make([]*sarama.ProducerMessage, len(messages))
+	for i, m := range messages {
+		batch[i] = toKafka(topic, m)
+	}
+	if err := producer.SendMessages(batch); err != nil {
+		// A new producer shares no sequence numbers with this one: nothing that is sent
+		// again is taken for a repetition of what may not have been stored.
+		return errors.Join(fmt.Errorf("kafka: %w", firstCause(err)), p.discard(producer))
+	}
+	for i, m := range messages {
+		if offset := batch[i].Offset; offset >= 0 {
+			m.Metadata.Set(ledger.MetaOffset, strconv.FormatInt(offset, 10))
+		}
+	}
+	return nil
+}
+
+func (p *Publisher) connected() (sarama.SyncProducer, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return nil, errors.New("the publisher is closed")
+	}
+	if p.producer == nil {
+		producer, err := sarama.NewSyncProducer(p.cfg.Brokers, p.cfg.producer())
+		if err != nil {
+			return nil, err
+		}
+		p.producer = producer
+	}
+	return p.producer, nil
+}
+
+func (p *Publisher) discard(producer sarama.SyncProducer) error {
+	p.mu.Lock()
+	if p.producer == producer {
+		p.producer = nil
+	}
+	p.mu.Unlock()
+	return producer.Close()
+}
+
+// Close waits for what is being sent.
+func (p *Publisher) Close() error {
+	p.mu.Lock()
+	producer := p.producer
+	p.producer, p.closed = nil, true
+	p.mu.Unlock()
+	if producer == nil {
+		return nil
+	}
+	return producer.Close()
+}
+
+func toKafka(topic string, m *message.Message) *sarama.ProducerMessage {
+	if m.Metadata == nil {
+		m.Metadata = message.Metadata{}
+	}
+	k := &sarama.ProducerMessage{Topic: topic, Value: sarama.ByteEncoder(m.Payload), Offset: -1} // -1: not known
+	if m.UUID != "" {
+		k.Headers = append(k.Headers, header(watermill.UUIDHeaderKey, m.UUID))
+	}
+	for _, name := range slices.Sorted(maps.Keys(m.Metadata)) {
+		switch value := m.Metadata[name]; name {
+		case ledger.MetaKey:
+			k.Key = sarama.StringEncoder(value)
+		case ledger.MetaOffset:
+		default:
+			k.Headers = append(k.Headers, header(name, value))
+		}
+	}
+	return k
+}
+
+func header(name, value string) sarama.RecordHeader {
+	return sarama.RecordHeader{Key: []byte(name), Value: []byte(value)}
+}
+
+// firstCause keeps one error of thousands that say the same, and of it only the cause:
+// sarama's carry the message.
+func firstCause(err error) error {
+	if all, ok := errors.AsType[sarama.ProducerErrors](err); ok && len(all) > 0 {
+		return fmt.Errorf("%d messages were not stored, the first because: %w", len(all), all[0].Err)
+	}
+	return err
+}

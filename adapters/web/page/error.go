@@ -1,0 +1,18 @@
+package page
+
+import (
+	"net/http"
+
+	"github.com/bgremover/bgremover/adapters/web/scope"
+	"github.com/bgremover/bgremover/domain/refusal"
+)
+
+var errorPage = Must(files, "error.html")
+
+// Error answers with a page that says what is wrong and what to do.
+func Error(w http.ResponseWriter, r *http.Request, status int, refused *refusal.Error) {
+	errorPage.Show(w, r, status, struct {
+		Text, Help, Code, Trace string
+		Status                  int
+	}{refused.Text, refused.Help, refused.Code, scope.Of(r.Context()).TraceID, status})
+}

@@ -1,0 +1,74 @@
+package web
+
+import (
+	"net/http"
+
+	"github.com/bgremover/bgremover/adapters/web/answer"
+	"github.com/bgremover/bgremover/adapters/web/api"
+	"github.com/bgremover/bgremover/adapters/web/page"
+	"github.com/bgremover/bgremover/adapters/web/people"
+	"github.com/bgremover/bgremover/adapters/web/public"
+	"github.com/bgremover/bgremover/adapters/web/scope"
+)
+
+// route is one address and how it is treated.
+type route struct {
+	pattern string
+	style   scope.Style
+	bounds  bounds
+	handler http.Handler
+}
+
+// bounds says who keeps a route's limits of time and size.
+type bounds int
+
+const (
+	brief bounds = iota // the shell: a small body, and a few seconds
+	own                 // the handler: it takes a photo in, sends one out, or follows one
+)
+
+// routes lists every address there is.
+func (s *Site) routes() []route {
+	sameOrigin := http.NewCrossOriginProtection()
+	sameOrigin.SetDenyHandler(http.HandlerFunc(crossOrigin))
+
+	result := api.Result(s.Watch, s.Download)
+	removebg := api.RemoveBG{
+		Upload: s.Upload, Watch: s.Watch, Download: s.Download, Delete: s.Delete, Transform: s.Transform, Intake: s.intake,
+	}
+	return []route{
+		// For people.
+		{"GET /{$}", scope.Page, brief, people.Home()},
+		{"POST /i", scope.Page, own, sameOrigin.Handler(people.Upload(s.Upload, s.intake))},
+		{"GET /i/{id}", scope.Page, brief, people.Picture(s.View, s.Now)},
+		{"GET /i/{id}/result", scope.Page, own, result},
+		{"POST /i/{id}/delete", scope.Page, brief, sameOrigin.Handler(people.Delete(s.Delete))},
+		{"GET " + page.AssetsPattern, scope.Page, brief, http.HandlerFunc(asset)},
+
+		// For everybody.
+		{"GET /stats", scope.Page, brief, public.Stats(s.Hours, s.Now)},
+
+		// For programs.
+		{"POST /v1/images", scope.Problem, own, api.Upload(s.Upload, s.intake)},
+		{"GET /v1/images/{id}", scope.Problem, brief, api.Picture(s.View)},
+		{"GET /v1/images/{id}/events", scope.Problem, own, api.Events(s.Watch, s.streams)},
+		{"GET /v1/images/{id}/preview", scope.Problem, brief, api.Preview(s.Preview)},
+		{"GET /v1/images/{id}/result", scope.Problem, own, result},
+		{"DELETE /v1/images/{id}", scope.Problem, brief, api.Delete(s.Delete, s.View)},
+
+		// For programs that speak remove.bg's interface.
+		{"POST /v1.0/removebg", scope.Envelope, own, removebg},
+
+		// For whoever runs the service.
+		{"GET /livez", scope.Problem, brief, http.HandlerFunc(livez)},
+		{"GET /readyz", scope.Problem, brief, readyz(s.Ready)},
+	}
+}
+
+func asset(w http.ResponseWriter, r *http.Request) {
+	if !page.Asset(w, r) {
+		answer.Fail(w, r, answer.ErrNoPage)
+	}
+}
+
+func crossOrigin(w http.ResponseWriter, r *http.Request) { answer.Fail(w, r, answer.ErrCrossOrigin) }

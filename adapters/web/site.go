@@ -1,0 +1,111 @@
+package web
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/bgremover/bgremover/adapters/web/api"
+	"github.com/bgremover/bgremover/adapters/web/capability"
+	"github.com/bgremover/bgremover/adapters/web/intake"
+	"github.com/bgremover/bgremover/adapters/web/public"
+)
+
+// Config is what the site needs of the rest. Everything without "may" must be set.
+type Config struct {
+	Upload    api.Uploader
+	Watch     api.Watcher
+	Preview   api.Previewer
+	Download  api.Downloader
+	Delete    api.Deleter
+	Transform api.Transform
+	View      capability.View // of images
+	Hours     public.Hours    // of analytics
+
+	Now     func() time.Time // the service's time, for countdowns and periods
+	Log     *slog.Logger
+	Metrics Metrics // may be nil
+	Ready   []Check // may be empty; what has to work before requests are sent here
+
+	// HTTPS says that visitors come by https only, here or at the proxy in front.
+	HTTPS bool
+
+	Limits Limits // the zero value stands for the defaults
+}
+
+// Metrics counts requests. Route is a pattern of the list of routes, never an address.
+type Metrics interface {
+	Served(route string, status int, took time.Duration)
+}
+
+// Check is one condition of being ready. Its name is shown, its error only logged.
+type Check struct {
+	Name string
+	OK   func(ctx context.Context) error
+}
+
+// Limits bound what all requests together may take.
+type Limits struct {
+	BodyMemory int64         // bytes of request bodies held at once; default 512 MiB
+	BodyWait   time.Duration // how long an upload waits for that memory; default 10 s
+	BodyTotal  time.Duration // how long a body may take to arrive; default 2 min
+	BodyStall  time.Duration // and to go on arriving; default 20 s
+	Streams    int           // event streams open at once; default 1024
+}
+
+func (l Limits) withDefaults() Limits {
+	defaults := Limits{
+		BodyMemory: 512 << 20,
+		BodyWait:   10 * time.Second,
+		BodyTotal:  2 * time.Minute,
+		BodyStall:  20 * time.Second,
+		Streams:    1024,
+	}
+	if l.BodyMemory > 0 {
+		defaults.BodyMemory = l.BodyMemory
+	}
+	if l.BodyWait > 0 {
+		defaults.BodyWait = l.BodyWait
+	}
+	if l.BodyTotal > 0 {
+		defaults.BodyTotal = l.BodyTotal
+	}
+	if l.BodyStall > 0 {
+		defaults.BodyStall = l.BodyStall
+	}
+	if l.Streams > 0 {
+		defaults.Streams = l.Streams
+	}
+	return defaults
+}
+
+// Site is the site and the API as one handler.
+type Site struct {
+	Config
+	intake  *intake.Intake
+	streams *api.Streams
+	mux     *http.ServeMux
+}
+
+// New makes the site.
+func New(c Config) *Site {
+	limits := c.Limits.withDefaults()
+	s := &Site{
+		Config: c,
+		intake: &intake.Intake{
+			Budget: intake.NewBudget(limits.BodyMemory, limits.BodyWait),
+			Total:  limits.BodyTotal,
+			Stall:  limits.BodyStall,
+		},
+		streams: api.NewStreams(limits.Streams),
+		mux:     http.NewServeMux(),
+	}
+	for _, r := range s.routes() {
+		s.mux.Handle(r.pattern, s.inside(r))
+	}
+	return s
+}
+
+// Stop ends the event streams, which would otherwise keep the server from stopping.
+func (s *Site) Stop() { s.streams.Stop() }

@@ -2,6 +2,7 @@ package cutout
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"image"
 	"image/color"
@@ -10,6 +11,7 @@ import (
 	"image/png"
 
 	photo "github.com/bgremover/bgremover/domain/image"
+	libjpeg "github.com/bgremover/bgremover/internal/cutout/jpeg"
 	"golang.org/x/image/webp"
 )
 
@@ -70,7 +72,11 @@ func decodePixels(data []byte, info Info, workers int) (p *Picture, err error) {
 	)
 	switch info.Format {
 	case JPEG:
-		m, err = jpeg.Decode(r)
+		m, err = libjpeg.Decode(data, libjpeg.Options{Workers: workers, Alloc: bytesPool.get})
+		defer recyclePlanes(m)
+		if errors.Is(err, libjpeg.ErrUnsupported) {
+			m, err = jpeg.Decode(r) // CMYK, RGB, rare sampling; or it knows why not
+		}
 	case PNG:
 		m, err = png.Decode(r)
 	case WebP:
@@ -90,6 +96,18 @@ func decodePixels(data []byte, info Info, workers int) (p *Picture, err error) {
 		return nil, err
 	}
 	return p, nil
+}
+
+// recyclePlanes takes back what package jpeg allocated.
+func recyclePlanes(m image.Image) {
+	switch m := m.(type) {
+	case *image.YCbCr:
+		bytesPool.put(m.Y)
+		bytesPool.put(m.Cb)
+		bytesPool.put(m.Cr)
+	case *image.Gray:
+		bytesPool.put(m.Pix)
+	}
 }
 
 // fill takes over the pixels of m. A frame smaller than the picture (GIF) is

@@ -63,7 +63,9 @@ downloaded := {"decided": true, "allow": input.whole} if {
 
 # METADATA
 # title: Is it deleted because its time has come?
-# description: Yes from the very moment that was promised.
+# description: |
+#   Yes from a lead before the moment that was promised, so that the deletion is carried out and
+#   recorded when that moment comes.
 # scope: document
 # custom:
 #   promises: [image.delete-24h]
@@ -80,8 +82,8 @@ default due := {"decided": false, "allow": false}
 
 due := {"decided": true, "allow": allow} if {
 	object.keys(input) == {"due", "kind", "now"}
-	data.periods[input.kind]
-	allow := time.parse_rfc3339_ns(input.now) >= time.parse_rfc3339_ns(input.due)
+	lead_ns := data.periods[input.kind].lead_s * 1000000000
+	allow := (time.parse_rfc3339_ns(input.now) + lead_ns) >= time.parse_rfc3339_ns(input.due)
 }
 
 # METADATA

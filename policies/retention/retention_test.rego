@@ -80,9 +80,10 @@ test_downloaded_undecided[name] if {
 }
 
 dues := {
-	"a nanosecond early": {"now": "2026-03-03T11:59:59.999999999Z", "allow": false},
+	"a nanosecond before the lead": {"now": "2026-03-03T11:59:29.999999999Z", "allow": false},
+	"from the lead on": {"now": "2026-03-03T11:59:30Z", "allow": true},
 	"to the nanosecond": {"now": "2026-03-03T12:00:00Z", "allow": true},
-	"in another zone": {"now": "2026-03-03T13:00:00+01:00", "allow": true},
+	"in another zone": {"now": "2026-03-03T12:59:30+01:00", "allow": true},
 	"a month late": {"now": "2026-04-03T12:00:00Z", "allow": true},
 }
 

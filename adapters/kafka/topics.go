@@ -22,6 +22,9 @@ type topic struct {
 	exact      bool // another number of partitions, or another value, is refused
 }
 
+// TopicDead takes what a processor found in [ledger.TopicWork] and could not understand.
+const TopicDead = "work.image.dead"
+
 // topics are all there are. The retention of every one is set by name: the embedded Kafka
 // applies its default to all others as soon as one topic has its own.
 var topics = []topic{
@@ -36,6 +39,13 @@ var topics = []topic{
 		name: ledger.TopicWork, partitions: 12,
 		config: map[string]string{
 			"retention.ms": "172800000", "cleanup.policy": "delete", // two days
+			"max.message.bytes": strconv.Itoa(maxMessageBytes),
+		},
+	},
+	{
+		name: TopicDead, partitions: 1,
+		config: map[string]string{
+			"retention.ms": "1209600000", "cleanup.policy": "delete", // two weeks, for somebody to look
 			"max.message.bytes": strconv.Itoa(maxMessageBytes),
 		},
 	},

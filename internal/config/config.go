@@ -1,0 +1,83 @@
+// Package config is what an operator can set.
+//
+// Read it in this order: config.go (every setting), validate.go (what is refused), secret.go
+// (values that are never shown), file.go (the YAML file), origin.go (where each value came
+// from, and how all of them are printed), paths.go (folders by platform).
+//
+// A setting is taken from the command line, else from its BGREMOVER_… variable, else from the
+// file, else it is the default. Secrets come from variables or the file: everybody on a machine
+// can read a command line. Kong does the parsing; embed [Serve] in a command, and pass
+// [Options] to kong.New.
+//
+// It holds no rule about pictures or people that policies/ should hold, and it opens nothing
+// but the configuration file and the TLS files that it checks.
+package config
+
+import (
+	"time"
+
+	"github.com/alecthomas/kong"
+)
+
+// Serve is what "bgremover serve" and "bgremover config" understand.
+type Serve struct {
+	File File `name:"config" type:"path" placeholder:"FILE" default:"${config_file}" env:"BGREMOVER_CONFIG" help:"Settings in YAML, one 'name: value' a line, with the names of these flags without the dashes (${env}; default: ${config_file})."`
+
+	Folder
+	Model    Model    `embed:""`
+	Listen   Listen   `embed:"" group:"Who can reach it"`
+	Kafka    Kafka    `embed:"" group:"Kafka (without --kafka, one inside the service)"`
+	Postgres Postgres `name:"postgres" placeholder:"DSN" env:"BGREMOVER_POSTGRES" help:"PostgreSQL to use, such as postgres://app@db.example/bgremover; without it the service runs a private one. Here without its password: that goes into PGPASSWORD, or with the whole DSN into ${env} or the file."`
+	Blobs    string   `name:"blobs" placeholder:"DIR" env:"BGREMOVER_BLOBS" help:"Folder, or file:// URL, for the sealed photos (${env}; default: the folder 'blobs' in --data)."`
+
+	DeleteAfter time.Duration  `name:"delete-after" placeholder:"TIME" default:"24h" env:"BGREMOVER_DELETE_AFTER" help:"When a photo is deleted that nobody has downloaded, such as 90m: at most 24h, which is what people are promised (${env}; default: ${default})."`
+	ClockOffset *time.Duration `name:"clock-offset" placeholder:"TIME" env:"BGREMOVER_CLOCK_OFFSET" help:"Move the service's clock ahead, to see deadlines come, such as 25h. Only while nobody else can reach the service; kept from then on, and never less (${env})."`
+
+	Log Log `embed:""`
+
+	settings []setting // what is in force and where it came from; set by Validate
+	strays   []string  // BGREMOVER_ variables that are no setting
+}
+
+// Folder says where the service keeps everything; it is all that the subcommands need to
+// find a running one.
+type Folder struct {
+	Data string `name:"data" type:"path" placeholder:"DIR" default:"${data}" env:"BGREMOVER_DATA" help:"Folder for everything that the service keeps (${env}; default: ${default})."`
+}
+
+// Model says which network cuts out.
+type Model struct {
+	Model               string `name:"model" placeholder:"NAME" default:"u2net" env:"BGREMOVER_MODEL" help:"u2net (good), u2netp (small and quick, for trying out), or the path of a model's manifest (${env}; default: ${default})."`
+	AcceptModelPassport string `name:"accept-model-passport" placeholder:"NAME" env:"BGREMOVER_ACCEPT_MODEL_PASSPORT" help:"Use the model of this name although its passport has gaps, such as training data of unknown licence. Yours to answer for (${env})."`
+}
+
+// Listen says who can reach the service, and how.
+type Listen struct {
+	Addr           string `name:"addr" placeholder:"HOST:PORT" default:"127.0.0.1:8080" env:"BGREMOVER_ADDR" help:"Address of the pages and the API (${env}; default: ${default}, which only this machine can reach)."`
+	TLSCert        string `name:"tls-cert" type:"path" placeholder:"FILE" env:"BGREMOVER_TLS_CERT" help:"Certificate chain (PEM), to speak HTTPS (${env})."`
+	TLSKey         string `name:"tls-key" type:"path" placeholder:"FILE" env:"BGREMOVER_TLS_KEY" help:"Its private key (PEM) (${env})."`
+	BehindTLSProxy bool   `name:"behind-tls-proxy" env:"BGREMOVER_BEHIND_TLS_PROXY" help:"A proxy in front speaks HTTPS, and nobody reaches --addr around it (${env})."`
+	MetricsAddr    string `name:"metrics-addr" placeholder:"HOST:PORT" default:"127.0.0.1:18080" env:"BGREMOVER_METRICS_ADDR" help:"Address of the metrics, for Prometheus; empty for none (${env}; default: ${default})."`
+}
+
+// Kafka says how to reach the brokers.
+type Kafka struct {
+	Brokers  []string `name:"kafka" placeholder:"HOST:PORT" env:"BGREMOVER_KAFKA" help:"Brokers of the Kafka to use (${env})."`
+	TLS      bool     `name:"kafka-tls" env:"BGREMOVER_KAFKA_TLS" help:"Speak TLS to the brokers (${env})."`
+	CA       string   `name:"kafka-ca" type:"path" placeholder:"FILE" env:"BGREMOVER_KAFKA_CA" help:"Authorities that may have signed the brokers' certificates (PEM), instead of the machine's (${env})."`
+	Cert     string   `name:"kafka-cert" type:"path" placeholder:"FILE" env:"BGREMOVER_KAFKA_CERT" help:"Certificate to show to the brokers (PEM) (${env})."`
+	Key      string   `name:"kafka-key" type:"path" placeholder:"FILE" env:"BGREMOVER_KAFKA_KEY" help:"Its private key (PEM) (${env})."`
+	User     string   `name:"kafka-user" placeholder:"NAME" env:"BGREMOVER_KAFKA_USER" help:"User to log in as, by SASL PLAIN (${env})."`
+	Password Secret   `name:"kafka-password" placeholder:"SECRET" env:"BGREMOVER_KAFKA_PASSWORD" help:"Its password: only in ${env} or the file, because everybody on a machine can read a command line."`
+}
+
+// Log says what the service tells about itself.
+type Log struct {
+	Format string `name:"log-format" placeholder:"FORMAT" default:"auto" env:"BGREMOVER_LOG_FORMAT" help:"text, json, or auto: text on a terminal, else json (${env}; default: ${default})."`
+	Level  string `name:"log-level" placeholder:"LEVEL" default:"info" env:"BGREMOVER_LOG_LEVEL" help:"debug, info, warn or error (${env}; default: ${default})."`
+}
+
+// Options is what kong needs to parse commands that embed these structs.
+func Options() []kong.Option {
+	return []kong.Option{kong.Vars{"data": defaultData(), "config_file": defaultFile()}}
+}

@@ -59,7 +59,9 @@ func (t *term) adopt(ctx context.Context, found []Entry) error {
 		if err := a.insert(ctx, tx); err != nil {
 			return 0, err
 		}
-		return len(a.facts), t.give(ctx, tx, a.facts)
+		give := &pgx.Batch{}
+		t.give(give, a.facts)
+		return len(a.facts), tx.SendBatch(ctx, give).Close()
 	})
 	if err != nil {
 		return fmt.Errorf("adopt facts %d to %d: %w", found[0].Seq, found[len(found)-1].Seq, err)
@@ -284,6 +286,8 @@ func (t *term) complete(ctx context.Context) error {
 		if err != nil || len(rest) == 0 {
 			return 0, err
 		}
-		return len(rest), t.give(ctx, tx, rest)
+		give := &pgx.Batch{}
+		t.give(give, rest)
+		return len(rest), tx.SendBatch(ctx, give).Close()
 	})
 }

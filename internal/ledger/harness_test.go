@@ -67,7 +67,7 @@ func openPool(t testing.TB, dsn string) *pgxpool.Pool {
 	t.Helper()
 	cfg, err := pgxpool.ParseConfig(dsn)
 	must(t, err)
-	cfg.MaxConns = 40
+	cfg.MaxConns = 8 // a few per core: the sequencer's own connection must get its turn
 	pool, err := pgxpool.NewWithConfig(t.Context(), cfg)
 	must(t, err)
 	t.Cleanup(pool.Close)

@@ -23,8 +23,15 @@ func (t *term) catchUp(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("read what is not published yet: %w", err)
 		}
-		if err := t.publish(ctx, page); err != nil {
-			return err
+		landed := make(chan flight, 1)
+		t.launch(page, landed)
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case f := <-landed:
+			if err := t.land(ctx, page, f); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -60,30 +67,48 @@ func (t *term) page(ctx context.Context) ([]numbered, error) {
 	return page[:end], nil
 }
 
-// publish sends one batch, which follows on what is published, until it is stored. One
-// batch is in flight at a time. On any doubt all of it is sent again: a part of it may
-// have been stored, and any part.
-func (t *term) publish(ctx context.Context, batch []numbered) error {
+// flight is what became of a batch that was sent.
+type flight struct {
+	offset int64 // of its last fact, or -1 where that is not known
+	err    error
+}
+
+// launch sends a batch, which follows on what is published, without waiting: not even for
+// a term that ends meanwhile. What is stored after that is a repetition.
+func (t *term) launch(batch []numbered, landed chan<- flight) {
 	t.report(func(h *Health) { h.Publishing = time.Now() })
-	for pause := t.Pause; ; pause = min(2*pause, pauseTops*t.Pause) {
-		offset, err := t.send(ctx, batch)
-		if err == nil {
-			return t.mark(ctx, batch, offset)
-		}
-		if ctx.Err() != nil || errors.Is(err, ErrLost) {
-			return fmt.Errorf("publish: %w", err)
+	go func() {
+		offset, err := t.send(batch)
+		landed <- flight{offset, err}
+	}()
+}
+
+// land makes sure that a batch is stored, and notes it. On any doubt all of it is sent
+// again: a part of it may have been stored, and any part.
+func (t *term) land(ctx context.Context, batch []numbered, f flight) error {
+	for pause := t.Pause; f.err != nil; pause = min(2*pause, pauseTops*t.Pause) {
+		if errors.Is(f.err, ErrLost) {
+			return fmt.Errorf("publish: %w", f.err)
 		}
 		t.counts.Repeats.Add(1)
-		t.report(func(h *Health) { h.Trouble = err.Error() })
+		t.report(func(h *Health) { h.Trouble = f.err.Error() })
 		t.Log.WarnContext(ctx, "a batch could not be published and is published again",
-			slog.Int64("from", batch[0].seq), slog.Int("facts", len(batch)), slog.Any("err", err))
+			slog.Int64("from", batch[0].seq), slog.Int("facts", len(batch)), slog.Any("err", f.err))
 		if err := sleep(ctx, pause); err != nil {
 			return err
 		}
 		if err := t.stillOurs(ctx); err != nil {
 			return err
 		}
+		landed := make(chan flight, 1)
+		t.launch(batch, landed)
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case f = <-landed:
+		}
 	}
+	return t.mark(ctx, batch, f.offset)
 }
 
 // stillOurs fails when the connection, and with it the lock, or the term is gone.
@@ -100,7 +125,7 @@ func (t *term) stillOurs(ctx context.Context) error {
 
 // send publishes a batch once: first what the record does not have yet, then the uploads
 // among all of it. It returns the offset of the last fact, or -1 where that is not known.
-func (t *term) send(ctx context.Context, batch []numbered) (offset int64, err error) {
+func (t *term) send(batch []numbered) (offset int64, err error) {
 	record := make([]*message.Message, 0, len(batch))
 	var work []*message.Message
 	for _, n := range batch {
@@ -111,33 +136,24 @@ func (t *term) send(ctx context.Context, batch []numbered) (offset int64, err er
 			work = append(work, m)
 		}
 	}
-	if err := t.deliver(ctx, TopicRecord, record); err != nil {
+	if err := t.deliver(TopicRecord, record); err != nil {
 		return -1, err
 	}
 	if offset, err = t.risen(record); err != nil {
 		return -1, err
 	}
 	t.counts.Uploads.Add(int64(len(work)))
-	return offset, t.deliver(ctx, TopicWork, work)
+	return offset, t.deliver(TopicWork, work)
 }
 
-// deliver publishes and waits for that, but not longer than ctx lives: what is stored
-// later is a repetition.
-func (t *term) deliver(ctx context.Context, topic string, messages []*message.Message) error {
+func (t *term) deliver(topic string, messages []*message.Message) error {
 	if len(messages) == 0 {
 		return nil
 	}
-	done := make(chan error, 1)
-	go func() { done <- t.Publisher.Publish(topic, messages...) }()
-	select {
-	case err := <-done:
-		if err != nil {
-			return fmt.Errorf("topic %s: %w", topic, err)
-		}
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
+	if err := t.Publisher.Publish(topic, messages...); err != nil {
+		return fmt.Errorf("topic %s: %w", topic, err)
 	}
+	return nil
 }
 
 func recordMessage(n numbered) *message.Message {

@@ -84,43 +84,44 @@ func (t *term) halt(ctx context.Context, why error) error {
 	return nil
 }
 
-// work numbers and publishes until something goes wrong or ctx ends.
+// work numbers and publishes until something goes wrong or ctx ends. While one batch is
+// in flight the next one gets its numbers; only one is in flight at a time.
 func (t *term) work(ctx context.Context) error {
 	poll := time.NewTicker(idlePoll)
 	defer poll.Stop()
+	var flying, next []numbered
+	landed := make(chan flight, 1)
+	look := true // at the queue
 	for {
-		batch, err := t.numberNext(ctx)
-		if err != nil {
-			return err
-		}
-		if len(batch) > 0 {
-			if err := t.publish(ctx, batch); err != nil {
+		if look && len(next) == 0 {
+			var err error
+			if next, err = t.numberNext(ctx); err != nil {
 				return err
 			}
+			look = len(next) > 0
+		}
+		if len(flying) == 0 && len(next) > 0 {
+			flying, next = next, nil
+			t.launch(flying, landed)
 			continue
 		}
-		if err := t.idle(ctx, poll); err != nil {
-			return err
-		}
-	}
-}
-
-// idle waits until something is queued.
-func (t *term) idle(ctx context.Context, poll *time.Ticker) error {
-	for {
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
+		case f := <-landed:
+			if err := t.land(ctx, flying, f); err != nil {
+				return err
+			}
+			flying = nil
 		case <-t.ledger.queued:
-			return nil
+			look = true
 		case <-poll.C:
-		}
-		var queued bool
-		if err := t.conn.QueryRow(ctx, "select exists (select from ledger.queue)").Scan(&queued); err != nil {
-			return fmt.Errorf("look at the queue: %w", err)
-		}
-		if queued {
-			return nil
+			if look || len(next) > 0 {
+				continue
+			}
+			if err := t.conn.QueryRow(ctx, "select exists (select from ledger.queue)").Scan(&look); err != nil {
+				return fmt.Errorf("look at the queue: %w", err)
+			}
 		}
 	}
 }

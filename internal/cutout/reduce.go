@@ -1,0 +1,30 @@
+package cutout
+
+import (
+	"io"
+	"math"
+)
+
+// Preview writes a PNG of at most maxSide pixels a side of a picture as it was decoded:
+// upright, and without metadata.
+func (p *Picture) Preview(w io.Writer, maxSide, workers int) error {
+	return encodePreview(w, p.Image(), maxSide, workers)
+}
+
+// Reduce writes the PNG of a result with at most maxPixels pixels (0 keeps them all), or only
+// its mask, and returns the width and height. Errors are Decode's and the writer's.
+func Reduce(w io.Writer, result []byte, maxPixels int, channels Channels, workers int) (width, height int, err error) {
+	p, err := Decode(result, Limits{}, workers)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer p.Release()
+	m := p.Image()
+	if maxPixels > 0 && p.Width*p.Height > maxPixels {
+		// Rounded down, so that the limit holds.
+		scale := math.Sqrt(float64(maxPixels) / float64(p.Width*p.Height))
+		m = reduce(m, max(int(float64(p.Width)*scale), 1), max(int(float64(p.Height)*scale), 1), workers)
+		defer bytesPool.put(m.Pix)
+	}
+	return m.Rect.Dx(), m.Rect.Dy(), EncodePNG(w, m, channels, workers)
+}

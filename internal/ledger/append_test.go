@@ -65,7 +65,7 @@ func TestLifeOfAPicture(t *testing.T) {
 func TestManyAppendersOnFewStreams(t *testing.T) {
 	w := newWorld(t)
 	w.sequencer()
-	const callers, streams, each = 64, 5, 10
+	const callers, streams, each = 64, 5, 3
 	imgs := make([]id.Image, streams)
 	for i := range imgs {
 		imgs[i] = newImage()

@@ -132,14 +132,14 @@ type cutter struct {
 }
 
 func (c *cutter) Cut(_ context.Context, load func() ([]byte, error)) (usecase.Cutout, error) {
-	c.mu.Lock()
-	try := c.tries
-	c.tries++
-	c.mu.Unlock()
 	plain, err := load()
 	if err != nil {
 		return usecase.Cutout{}, err
 	}
+	c.mu.Lock()
+	try := c.tries
+	c.tries++
+	c.mu.Unlock()
 	if c.during != nil {
 		c.during()
 	}
@@ -360,6 +360,43 @@ func TestOurFaultsDoNotCountAgainstAPicture(t *testing.T) {
 	if err := w.process(&cutter{}).Do(t.Context(), up.Image); err != nil || w.story() != "image.uploaded image.processed" {
 		t.Errorf("the record says %q, %v", w.story(), err)
 	}
+}
+
+func TestAPictureThatTheStoreLostIsGivenUp(t *testing.T) {
+	w := newWorld()
+	up := w.uploaded(t)
+	if err := w.blobs.Delete(t.Context(), string(up.Image)+"/original"); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.process(&cutter{}).Do(t.Context(), up.Image); err != nil {
+		t.Fatal(err)
+	}
+	if want := "image.uploaded image.processing_failed"; w.story() != want {
+		t.Errorf("the record says %q, want %q", w.story(), want)
+	}
+}
+
+// A service that is killed while a picture waits for its turn does not blame the picture.
+func TestWaitingIsNoTry(t *testing.T) {
+	w := newWorld()
+	up := w.uploaded(t)
+	busy := busyCutter{}
+	for range 5 {
+		if err := w.process(busy).Do(t.Context(), up.Image); !errors.Is(err, errBusy) {
+			t.Fatal(err)
+		}
+	}
+	if n, err := w.attempts.Begin(t.Context(), up.Image); n != 1 || err != nil {
+		t.Errorf("%d tries were counted while it waited, %v", n-1, err)
+	}
+}
+
+var errBusy = errors.New("stopped while waiting for a slot")
+
+type busyCutter struct{}
+
+func (busyCutter) Cut(context.Context, func() ([]byte, error)) (usecase.Cutout, error) {
+	return usecase.Cutout{}, errBusy
 }
 
 func TestProcessedTwiceIsRecordedOnce(t *testing.T) {

@@ -56,6 +56,9 @@ type errOurs struct{ error }
 
 func (e errOurs) Unwrap() error { return e.error }
 
+// errTooOften says that the picture was tried as often as it is ever tried, and that nobody lived to tell.
+var errTooOften = errors.New("usecase: tried too often")
+
 // Do makes the cutout, or records that none can be made. It returns without error also
 // when there is nothing left to do: the picture is deleted, or was already processed. An error means that
 // the work must be delivered again.
@@ -65,29 +68,33 @@ func (p Process) Do(ctx context.Context, img id.Image) error {
 		if err != nil {
 			return fmt.Errorf("load image: %w", err)
 		}
-		state := image.FromRecord(history)
-		if state.Status() != image.Waiting {
+		t := try{Process: p, img: img, state: image.FromRecord(history)}
+		if t.state.Status() != image.Waiting {
 			return nil
 		}
-		attempt, err := p.Attempts.Begin(ctx, img)
-		if err != nil {
-			return fmt.Errorf("count the attempt: %w", err)
-		}
-		cause := history[len(history)-1].ID
-		if attempt > image.MaxAttempts {
-			return p.failed(ctx, img, state, cause, image.ErrProcessing.Code, attempt-1)
-		}
-		done, err := p.attempt(ctx, img, state, cause)
+		t.cause = history[len(history)-1].ID
+		done, err := t.run(ctx)
 		switch {
 		case done:
 			return p.Attempts.Clear(context.WithoutCancel(ctx), img)
+		case err != nil && t.number == 0:
+			return err // it never had its turn
 		case ctx.Err() != nil || isOurs(err):
 			// No fault of the picture: this try does not count against it.
 			return errors.Join(err, p.Attempts.Clear(context.WithoutCancel(ctx), img))
-		case err != nil && attempt >= image.MaxAttempts:
-			return p.failed(ctx, img, state, cause, codeOf(err), attempt)
+		case errors.Is(err, errTooOften), t.number >= image.MaxAttempts:
+			return t.failed(ctx, err)
 		}
 	}
+}
+
+// try is one attempt at one picture.
+type try struct {
+	Process
+	img    id.Image
+	state  image.Image
+	cause  id.Fact
+	number int // how many tries there are with this one; 0 until it has a slot
 }
 
 func isOurs(err error) bool {
@@ -103,34 +110,28 @@ func codeOf(err error) string {
 	return image.ErrProcessing.Code
 }
 
-// attempt tries once. done means that nothing is left to do; an error that is not
+// run tries once. done means that nothing is left to do; an error that is not
 // errOurs is the picture's.
-func (p Process) attempt(ctx context.Context, img id.Image, state image.Image, cause id.Fact) (done bool, err error) {
-	began := p.Now()
-	key, err := p.Vault.Key(ctx, image.Key(img))
+func (t *try) run(ctx context.Context) (done bool, err error) {
+	began := t.Now()
+	key, err := t.Vault.Key(ctx, image.Key(t.img))
 	if errors.Is(err, personal.ErrDestroyed) {
 		return true, nil // deleted since we looked
 	}
 	if err != nil {
 		return false, errOurs{fmt.Errorf("open the key: %w", err)}
 	}
-	cut, err := p.Cutter.Cut(ctx, func() ([]byte, error) {
-		plain, err := loadSealed(ctx, p.Blobs, key, img, image.Original)
-		if err != nil {
-			return nil, errOurs{err}
-		}
-		return plain, nil
-	})
+	cut, err := t.Cutter.Cut(ctx, func() ([]byte, error) { return t.load(ctx, key) })
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
-			return p.isDeleted(ctx, img, err)
+			return t.isDeleted(ctx)
 		}
 		return false, fmt.Errorf("cut out: %w", err)
 	}
 	defer cut.Release()
 
 	fact := image.Processed{Model: cut.Model, Dimensions: image.ClassOfDimensions(cut.Width, cut.Height), Stages: cut.Stages}
-	err = putSealed(ctx, p.Blobs, key, blobName(img, image.Result), func(w io.Writer) error {
+	err = putSealed(ctx, t.Blobs, key, blobName(t.img, image.Result), func(w io.Writer) error {
 		ms, err := cut.Encode(w)
 		fact.Stages.Encode = ms
 		return err
@@ -138,29 +139,45 @@ func (p Process) attempt(ctx context.Context, img id.Image, state image.Image, c
 	if err != nil {
 		return false, errOurs{fmt.Errorf("store the result: %w", err)}
 	}
-	fact.Stages.Total = p.Now().Sub(began).Milliseconds()
-	return p.processed(ctx, img, state, cause, fact)
+	fact.Stages.Total = t.Now().Sub(began).Milliseconds()
+	return t.processed(ctx, fact)
+}
+
+// load counts the try and opens the picture. It has a slot by then: a picture that only
+// waits when the process dies is not to blame.
+func (t *try) load(ctx context.Context, key personal.Key) (_ []byte, err error) {
+	if t.number, err = t.Attempts.Begin(ctx, t.img); err != nil {
+		return nil, errOurs{fmt.Errorf("count the attempt: %w", err)}
+	}
+	if t.number > image.MaxAttempts {
+		return nil, errTooOften
+	}
+	plain, err := loadSealed(ctx, t.Blobs, key, t.img, image.Original)
+	if err != nil {
+		return nil, errOurs{err}
+	}
+	return plain, nil
 }
 
 // isDeleted tells a picture that was deleted while we were at it from one whose sealed
 // copy is lost.
-func (p Process) isDeleted(ctx context.Context, img id.Image, lost error) (bool, error) {
-	history, err := p.Record.Load(ctx, image.Stream(img))
+func (t *try) isDeleted(ctx context.Context) (bool, error) {
+	history, err := t.Record.Load(ctx, image.Stream(t.img))
 	if err != nil {
 		return false, errOurs{fmt.Errorf("load image: %w", err)}
 	}
 	if image.FromRecord(history).Status() != image.Waiting {
 		return true, nil
 	}
-	return false, fmt.Errorf("the sealed picture is not in the store: %w", lost)
+	return false, errors.New("the sealed picture is not in the store") // and trying for ever does not bring it back
 }
 
-func (p Process) processed(ctx context.Context, img id.Image, state image.Image, cause id.Fact, fact image.Processed) (bool, error) {
-	decided, ok := image.DecideProcessed(state, fact)
+func (t *try) processed(ctx context.Context, fact image.Processed) (done bool, err error) {
+	decided, ok := image.DecideProcessed(t.state, fact)
 	if !ok {
 		return true, nil
 	}
-	err := p.append(ctx, img, state, cause, decided)
+	err = t.append(ctx, decided)
 	if err == nil {
 		return true, nil
 	}
@@ -169,13 +186,13 @@ func (p Process) processed(ctx context.Context, img id.Image, state image.Image,
 	}
 	// Somebody was faster. If the picture was deleted, our result is noise under a destroyed
 	// key; if another processor finished, its result lies under the same name and is as good.
-	history, err := p.Record.Load(ctx, image.Stream(img))
+	history, err := t.Record.Load(ctx, image.Stream(t.img))
 	if err != nil {
 		return false, errOurs{fmt.Errorf("load image: %w", err)}
 	}
 	switch image.FromRecord(history).Status() {
 	case image.Gone:
-		return true, p.Blobs.Delete(ctx, blobName(img, image.Result))
+		return true, t.Blobs.Delete(ctx, blobName(t.img, image.Result))
 	case image.Waiting:
 		return false, errOurs{errors.New("the picture changed while it was cut out")}
 	case image.Unknown, image.Failed, image.Ready:
@@ -183,25 +200,26 @@ func (p Process) processed(ctx context.Context, img id.Image, state image.Image,
 	return true, nil
 }
 
-func (p Process) failed(ctx context.Context, img id.Image, state image.Image, cause id.Fact, code string, attempts int) error {
-	fact, ok := image.DecideFailed(state, code, attempts)
+// failed records that there will be no cutout.
+func (t *try) failed(ctx context.Context, why error) error {
+	fact, ok := image.DecideFailed(t.state, codeOf(why), min(t.number, image.MaxAttempts))
 	if !ok {
 		return nil
 	}
-	if err := p.append(ctx, img, state, cause, fact); err != nil && !errors.Is(err, event.ErrConflict) {
+	if err := t.append(ctx, fact); err != nil && !errors.Is(err, event.ErrConflict) {
 		return err
 	}
-	return p.Attempts.Clear(ctx, img)
+	return t.Attempts.Clear(ctx, t.img)
 }
 
-func (p Process) append(ctx context.Context, img id.Image, state image.Image, cause id.Fact, fact image.Event) error {
-	_, err := p.Record.Append(ctx, event.Append{
-		At:    p.Now(),
+func (t *try) append(ctx context.Context, fact image.Event) error {
+	_, err := t.Record.Append(ctx, event.Append{
+		At:    t.Now(),
 		Actor: event.Actor{Role: event.Processor},
-		Cause: cause,
+		Cause: t.cause,
 		Parts: []event.Part{{
-			Stream:   image.Stream(img),
-			Expected: state.Version(),
+			Stream:   image.Stream(t.img),
+			Expected: t.state.Version(),
 			Facts:    []event.Pending{{Fact: fact}},
 		}},
 	})

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"strconv"
+	"syscall"
+
+	"github.com/bgremover/bgremover/adapters/web/operator"
+	"github.com/bgremover/bgremover/internal/config"
+)
+
+// logCmd is `bgremover log`.
+type logCmd struct {
+	Show logShowCmd `cmd:"" help:"Print the facts of the record, oldest first."`
+}
+
+// logShowCmd is `bgremover log show`. It asks the running service by the socket in its data folder.
+type logShowCmd struct {
+	Follow  bool   `short:"f" help:"Go on with facts as they are published."`
+	JSON    bool   `name:"json" help:"One JSON object a line: seq, id, type, subject, version, time, decision, data."`
+	Type    string `placeholder:"TYPE" help:"Only facts of this type, such as image.deleted.v1."`
+	Subject string `placeholder:"STREAM" help:"Only facts about this, such as image/0190…"`
+	From    int64  `default:"1" placeholder:"SEQ" help:"Begin at this place in the record."`
+	config.Folder
+}
+
+func (c *logShowCmd) run(ctx context.Context, std streams) (err error) {
+	query := url.Values{"from": {strconv.FormatInt(c.From, 10)}}
+	for name, value := range map[string]string{"type": c.Type, "subject": c.Subject} {
+		if value != "" {
+			query.Set(name, value)
+		}
+	}
+	if c.Follow {
+		query.Set("follow", "true")
+	}
+	body, err := askService(ctx, c.Data, "/log?"+query.Encode())
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, body.Close()) }()
+	err = c.print(std.out, body)
+	if ctx.Err() != nil && c.Follow {
+		return nil // that is how following ends
+	}
+	return err
+}
+
+func (c *logShowCmd) print(out io.Writer, body io.Reader) error {
+	const longest = 4 << 20
+	lines := bufio.NewScanner(body)
+	lines.Buffer(nil, longest)
+	for lines.Scan() {
+		if c.JSON {
+			if _, err := fmt.Fprintf(out, "%s\n", lines.Bytes()); err != nil {
+				return err
+			}
+			continue
+		}
+		var l operator.Line
+		if err := json.Unmarshal(lines.Bytes(), &l); err != nil {
+			return fmt.Errorf("read the service's answer: %w", err)
+		}
+		if _, err := fmt.Fprintf(out, "%7d  %s  %-26s %-10s %s\n", l.Seq, l.Time.Format("2006-01-02 15:04:05.000"), l.Type, l.Actor, l.Subject); err != nil {
+			return err
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return fmt.Errorf("the record broke off: %w; the service's log says why", err)
+	}
+	return nil
+}
+
+// askService sends one request to the service that runs on a data folder.
+func askService(ctx context.Context, data, path string) (io.ReadCloser, error) {
+	socket := controlSocket(data)
+	client := &http.Client{Transport: &http.Transport{DialContext: dialUnix(socket)}}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://bgremover"+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	answer, err := client.Do(req)
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
+		return nil, fmt.Errorf("no service is running on %s; start it with bgremover serve, or name its folder with --data", data)
+	case errors.Is(err, fs.ErrPermission):
+		return nil, fmt.Errorf("the service's socket %s is not yours; run this as the user that runs the service", socket)
+	case err != nil:
+		return nil, err
+	case answer.StatusCode != http.StatusOK:
+		return nil, fmt.Errorf("the service answered %s: %w", answer.Status, answer.Body.Close())
+	}
+	return answer.Body, nil
+}

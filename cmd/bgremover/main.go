@@ -1,0 +1,82 @@
+// Command bgremover is the whole program: the service, and what an operator or a user does
+// with it from the command line.
+//
+// Read it in this order: main.go (the subcommands), serve.go, service.go (everything that
+// the service consists of, opened top to bottom), uses.go, run.go (set going, and stopped);
+// ground.go and model.go (what it stands on), cutter.go, processor.go, record.go; then
+// remove.go, logshow.go. Wiring is explicit: there is no container and nothing registers itself.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/bgremover/bgremover/internal/config"
+	"github.com/bgremover/bgremover/internal/telemetry"
+)
+
+// commands are the subcommands, each with its flags.
+type commands struct {
+	Serve   serveCmd   `cmd:"" help:"Run the service: the pages, the API and everything behind them."`
+	Remove  removeCmd  `cmd:"" help:"Remove the background of photos."`
+	Log     logCmd     `cmd:"" help:"Look at the record of a running service."`
+	Config  configCmd  `cmd:"" help:"Print the settings that are in force and where each comes from."`
+	Version versionCmd `cmd:"" help:"Print the version."`
+}
+
+// command is what every subcommand does.
+type command interface {
+	run(ctx context.Context, std streams) error
+}
+
+// streams are where a command prints.
+type streams struct{ out, err io.Writer }
+
+type configCmd struct{ config.Serve }
+
+func (c *configCmd) run(_ context.Context, std streams) error { return c.Print(std.out) }
+
+type versionCmd struct{}
+
+func (versionCmd) run(_ context.Context, std streams) error {
+	_, err := fmt.Fprintln(std.out, telemetry.Version())
+	return err
+}
+
+func main() {
+	// The second signal ends the program at once.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	os.Exit(run(ctx, os.Args[1:], streams{os.Stdout, os.Stderr}))
+}
+
+// run carries out one command line and returns the exit code: 0, 1 when it failed, 2 when it made no sense.
+func run(ctx context.Context, args []string, std streams) int {
+	var cmds commands
+	parser, err := kong.New(&cmds, append(config.Options(),
+		kong.Name("bgremover"),
+		kong.Description("Removes backgrounds, forgets the photos, and proves it."),
+		kong.Writers(std.out, std.err),
+		kong.UsageOnError(),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true}),
+	)...)
+	if err != nil {
+		panic(err) // the structs above are not what kong can read
+	}
+	parsed, err := parser.Parse(args)
+	if err != nil {
+		fmt.Fprintf(std.err, "bgremover: %s\n", sentence(err))
+		return 2
+	}
+	if err := parsed.Selected().Target.Addr().Interface().(command).run(ctx, std); err != nil {
+		fmt.Fprintf(std.err, "bgremover: %s\n", sentence(err))
+		return 1
+	}
+	return 0
+}

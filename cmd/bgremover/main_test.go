@@ -1,0 +1,298 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"mime/multipart"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/bgremover/bgremover/adapters/web/operator"
+	"github.com/bgremover/bgremover/internal/embedded/embeddedtest"
+	"github.com/bgremover/bgremover/internal/testphotos"
+)
+
+// asProgram tells a copy of this test binary to be the program: a process that can be killed.
+const asProgram = "BGREMOVER_TEST_AS_PROGRAM"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asProgram) != "" {
+		main()
+	}
+	os.Exit(m.Run())
+}
+
+// program runs one command line in a process of its own.
+func program(ctx context.Context, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, os.Args[0], args...)
+	cmd.Env = append(os.Environ(), asProgram+"=1", "BGREMOVER_CONFIG=")
+	return cmd
+}
+
+// bgremover runs one command line to its end.
+func bgremover(t *testing.T, args ...string) (stdout, stderr string, code int) {
+	t.Helper()
+	cmd := program(t.Context(), args...)
+	var out, err bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &err
+	_ = cmd.Run() // the exit code says it
+	return out.String(), err.String(), cmd.ProcessState.ExitCode()
+}
+
+// running is a service in a process of its own.
+type running struct {
+	t    *testing.T
+	cmd  *exec.Cmd
+	data string
+	url  string
+	log  *lines
+	done chan error
+}
+
+// lines collects what a process prints.
+type lines struct {
+	mu  sync.Mutex
+	all bytes.Buffer
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.all.Write(p)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.all.String()
+}
+
+// serve starts a service with the small model and returns once it is ready.
+func serve(t *testing.T, data string, flags ...string) *running {
+	t.Helper()
+	args := append([]string{
+		"serve", "--data", data, "--addr", "127.0.0.1:0", "--metrics-addr", "",
+		"--model", "u2netp", "--accept-model-passport", "u2netp", "--log-level", "warn",
+	}, flags...)
+	r := &running{t: t, cmd: program(context.Background(), args...), data: data, log: &lines{}, done: make(chan error, 1)}
+	out, err := r.cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.cmd.Stderr = r.log
+	if err := r.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ready := make(chan string, 1)
+	go func() {
+		first, _ := bufio.NewReader(out).ReadString('\n')
+		ready <- first
+		_, _ = io.Copy(io.Discard, out)
+		r.done <- r.cmd.Wait()
+	}()
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("the service said:\n%s", r.log)
+		}
+		r.kill()
+	})
+	select {
+	case line := <-ready:
+		url, ok := strings.CutPrefix(strings.TrimSpace(line), "bgremover is ready on ")
+		if !ok {
+			t.Fatalf("the service did not get ready: %q\n%s", line, r.log)
+		}
+		r.url = url
+	case <-time.After(time.Minute):
+		t.Fatal("the service did not get ready in a minute")
+	}
+	return r
+}
+
+// kill ends the process as a power cut would. It may be over already.
+func (r *running) kill() {
+	_ = r.cmd.Process.Signal(syscall.SIGKILL)
+	r.wait()
+}
+
+// stop ends it as an operator would, and fails the test when it does not end well.
+func (r *running) stop() {
+	r.t.Helper()
+	if err := r.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		r.t.Fatal(err)
+	}
+	if err := r.wait(); err != nil {
+		r.t.Fatalf("the service ended with %v", err)
+	}
+}
+
+func (r *running) wait() error {
+	err := <-r.done
+	r.done <- err
+	return err
+}
+
+// record is what `bgremover log show --json` prints, with more flags.
+func (r *running) record(flags ...string) []operator.Line {
+	r.t.Helper()
+	out, errs, code := bgremover(r.t, append([]string{"log", "show", "--json", "--data", r.data}, flags...)...)
+	if code != 0 {
+		r.t.Fatalf("log show: %d, %s", code, errs)
+	}
+	var found []operator.Line
+	for text := range strings.Lines(out) {
+		var l operator.Line
+		if err := json.Unmarshal([]byte(text), &l); err != nil {
+			r.t.Fatalf("log show printed %q: %v", text, err)
+		}
+		found = append(found, l)
+	}
+	return found
+}
+
+// story is a record as a list of short names.
+func story(record []operator.Line) string {
+	var names []string
+	for _, l := range record {
+		names = append(names, strings.TrimSuffix(string(l.Type), ".v1"))
+	}
+	return strings.Join(names, " ")
+}
+
+// post sends a photo as a form's field.
+func (r *running) post(path, field string, photo []byte, header http.Header) (*http.Response, []byte, error) {
+	var body bytes.Buffer
+	form := multipart.NewWriter(&body)
+	part, err := form.CreateFormFile(field, "holiday.jpg")
+	if err == nil {
+		_, err = part.Write(photo)
+	}
+	if err == nil {
+		err = form.Close()
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	req, err := http.NewRequestWithContext(r.t.Context(), http.MethodPost, r.url+path, &body)
+	if err != nil {
+		return nil, nil, err
+	}
+	req.Header = header.Clone()
+	if req.Header == nil {
+		req.Header = http.Header{}
+	}
+	req.Header.Set("Content-Type", form.FormDataContentType())
+	return roundTrip(req)
+}
+
+func roundTrip(req *http.Request) (*http.Response, []byte, error) {
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, nil, err
+	}
+	content, err := io.ReadAll(res.Body)
+	if closeErr := res.Body.Close(); err == nil {
+		err = closeErr
+	}
+	return res, content, err
+}
+
+// ask sends a request with a capability.
+func (r *running) ask(method, path, capability string) (*http.Response, []byte) {
+	r.t.Helper()
+	req, err := http.NewRequestWithContext(r.t.Context(), method, r.url+path, nil)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+capability)
+	res, content, err := roundTrip(req)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return res, content
+}
+
+// accepted is the answer to POST /v1/images.
+type accepted struct {
+	ID         string    `json:"id"`
+	Status     string    `json:"status"`
+	Capability string    `json:"capability"`
+	DeleteBy   time.Time `json:"delete_by"`
+}
+
+func (r *running) upload(photo []byte) accepted {
+	r.t.Helper()
+	res, content, err := r.post("/v1/images", "image", photo, nil)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	if res.StatusCode != http.StatusAccepted {
+		r.t.Fatalf("upload: %s %s", res.Status, content)
+	}
+	var a accepted
+	if err := json.Unmarshal(content, &a); err != nil || a.ID == "" || a.Capability == "" {
+		r.t.Fatalf("upload answered %s: %v", content, err)
+	}
+	return a
+}
+
+// until asks again until a condition holds.
+func until(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); !holds(); {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited a minute for: %s", what)
+		}
+		select {
+		case <-t.Context().Done():
+			t.Fatal(t.Context().Err())
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+// status of a picture, as its holder sees it.
+func (r *running) status(a accepted) string {
+	r.t.Helper()
+	res, content := r.ask(http.MethodGet, "/v1/images/"+a.ID, a.Capability)
+	var s struct{ Status string }
+	if err := json.Unmarshal(content, &s); err != nil || res.StatusCode != http.StatusOK {
+		r.t.Fatalf("status: %s %s", res.Status, content)
+	}
+	return s.Status
+}
+
+// sealed lists the objects in the blob store of a data folder.
+func sealed(t *testing.T, data string) (files []string) {
+	t.Helper()
+	err := filepath.WalkDir(filepath.Join(data, "blobs"), func(path string, entry os.DirEntry, err error) error {
+		if err == nil && entry.Type().IsRegular() {
+			files = append(files, path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+func photo(t *testing.T) []byte {
+	t.Helper()
+	return testphotos.Original("astronaut")
+}
+
+func dataFolder(t *testing.T) string {
+	t.Helper()
+	return filepath.Join(embeddedtest.TempDir(t), "data")
+}

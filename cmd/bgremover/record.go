@@ -1,0 +1,82 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/bgremover/bgremover/adapters/kafka"
+	"github.com/bgremover/bgremover/domain/event"
+	"github.com/bgremover/bgremover/internal/ledger"
+	"github.com/bgremover/bgremover/internal/projector"
+)
+
+// readRecord gives every view of the projector a reader of its own: a source serves one call at a time.
+func (s *service) readRecord(after projector.Checkpoint) projector.Reading {
+	source := kafka.NewSource(s.ground.kafka)
+	position := ledger.Position{Seq: after.Seq, Offset: after.Offset}
+	return reading{ledger.NewReader(source, position, ledger.ReaderOptions{Log: s.log}), source}
+}
+
+// reading is a reader that ends its connection with its first error.
+type reading struct {
+	reader *ledger.Reader
+	source *kafka.Source
+}
+
+// Next implements projector.Reading.
+func (r reading) Next(ctx context.Context) ([]projector.Entry, error) {
+	found, err := r.reader.Next(ctx)
+	if err != nil {
+		return nil, errors.Join(err, r.source.Close())
+	}
+	entries := make([]projector.Entry, len(found))
+	for i, e := range found {
+		entries[i] = projector.Entry(e)
+	}
+	return entries, nil
+}
+
+// errEnough ends the reading of a record that is not to be followed.
+var errEnough = errors.New("read up to the end")
+
+// show reads the record for the operator: from a seq on, up to what is published now or for ever.
+func (s *service) show(ctx context.Context, from int64, follow bool, each func(event.Envelope) error) error {
+	through, err := s.ledger.Published(ctx)
+	if err != nil || (!follow && through < from) {
+		return err
+	}
+	source := kafka.NewSource(s.ground.kafka)
+	err = showFrom(ctx, source, from, func(env event.Envelope) error {
+		if err := each(env); err != nil {
+			return err
+		}
+		if !follow && env.Seq >= through {
+			return errEnough
+		}
+		return nil
+	})
+	if errors.Is(err, errEnough) {
+		err = nil
+	}
+	return errors.Join(err, source.Close())
+}
+
+func showFrom(ctx context.Context, source ledger.Source, from int64, each func(event.Envelope) error) error {
+	codec := sealedCodec()
+	reader := ledger.NewReader(source, ledger.Position{Seq: from - 1}, ledger.ReaderOptions{})
+	for {
+		entries, err := reader.Next(ctx)
+		if err != nil {
+			return err
+		}
+		for _, e := range entries {
+			env, err := codec.Decode(ctx, e.Seq, e.Body)
+			if err != nil {
+				return err
+			}
+			if err := each(env); err != nil {
+				return err
+			}
+		}
+	}
+}

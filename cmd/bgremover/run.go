@@ -1,0 +1,191 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/bgremover/bgremover/adapters/postgres"
+	"github.com/bgremover/bgremover/adapters/web/operator"
+	"github.com/bgremover/bgremover/internal/projector"
+	"github.com/bgremover/bgremover/projections/analytics"
+	"github.com/bgremover/bgremover/projections/images"
+)
+
+const (
+	// shutdownTime is how long requests may take to end when the service stops.
+	shutdownTime = 20 * time.Second
+
+	dueEvery   = time.Second // a deadline is met to the second
+	sweepEvery = 15 * time.Minute
+	purgeEvery = time.Hour
+
+	// requestsKept is how long a request can be repeated, and unfinishedKept how long an
+	// upload that a crash cut off lies in the store, unreadable.
+	requestsKept   = 24 * time.Hour
+	unfinishedKept = 30 * time.Minute
+)
+
+// run serves until ctx ends or something that everything rests on falls. ready is told
+// the address once requests are answered.
+func (s *service) run(ctx context.Context, ready io.Writer) error {
+	listeners, err := s.listen(ctx)
+	if err != nil {
+		return err
+	}
+	// The record goes on until the last request and the last cutout have ended.
+	below, stopBelow := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopBelow()
+	var foundation errgroup.Group
+	foundation.Go(func() error { return s.ledger.Run(below) })
+	foundation.Go(func() error { return s.sequence(below) })
+	foundation.Go(func() error { s.views.Run(below); return nil })
+
+	above, ctx := errgroup.WithContext(ctx)
+	for _, c := range s.chores() {
+		above.Go(func() error { keepHouse(ctx, c, s.log); return nil })
+	}
+	above.Go(func() error { return s.processor.Run(ctx) })
+	for server, listener := range listeners {
+		above.Go(func() error { return serveUntil(ctx, server, listener) })
+	}
+	above.Go(func() error { return s.watchGround(ctx) })
+	above.Go(func() error { return s.announce(ctx, ready) })
+	err = above.Wait()
+	stopBelow()
+	return errors.Join(err, foundation.Wait())
+}
+
+// sequence numbers and publishes. A damaged record is no reason to take the pages down that say so: the
+// alarm is out, nothing is appended, and the service is not ready.
+func (s *service) sequence(ctx context.Context) error {
+	if err := s.sequencer.Run(ctx); err != nil {
+		s.log.ErrorContext(ctx, "the record takes nothing until it is whole again", "err", err)
+	}
+	return nil
+}
+
+// watchGround ends the service when its own PostgreSQL died: a start repairs more than limping on.
+func (s *service) watchGround(ctx context.Context) error {
+	select {
+	case <-s.ground.fell:
+		return errors.New("the private PostgreSQL stopped by itself; its messages stand in the log at level debug")
+	case <-ctx.Done():
+		return nil
+	}
+}
+
+// announce waits until the sequencer works, because only then is anything answered.
+func (s *service) announce(ctx context.Context, ready io.Writer) error {
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for s.recordWorks(ctx) != nil {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+	_, err := fmt.Fprintf(ready, "bgremover is ready on %s\n", s.address)
+	return err
+}
+
+func (s *service) listen(ctx context.Context) (map[*http.Server]net.Listener, error) {
+	listeners := map[*http.Server]net.Listener{}
+	web, err := new(net.ListenConfig).Listen(ctx, "tcp", s.cfg.Listen.Addr)
+	if err != nil {
+		return nil, fmt.Errorf("listen on --addr: %w", err)
+	}
+	listeners[s.site.Server()], s.address = web, "http://"+web.Addr().String()
+	control, err := listenControl(ctx, s.cfg.Data)
+	if err != nil {
+		return nil, errors.Join(err, web.Close())
+	}
+	listeners[&http.Server{Handler: operator.Routes(s.show), ReadHeaderTimeout: time.Minute}] = control
+	if s.cfg.Listen.MetricsAddr == "" {
+		return listeners, nil
+	}
+	metrics, err := new(net.ListenConfig).Listen(ctx, "tcp", s.cfg.Listen.MetricsAddr)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("listen on --metrics-addr: %w", err), web.Close(), control.Close())
+	}
+	listeners[&http.Server{Handler: s.metrics.Handler(), ReadHeaderTimeout: time.Minute}] = metrics
+	return listeners, nil
+}
+
+// serveUntil serves until ctx ends, then lets the requests that run come to their end.
+func serveUntil(ctx context.Context, server *http.Server, listener net.Listener) error {
+	stopped := make(chan error, 1)
+	go func() { stopped <- server.Serve(listener) }()
+	select {
+	case err := <-stopped:
+		return fmt.Errorf("serve %s: %w", listener.Addr(), err)
+	case <-ctx.Done():
+	}
+	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
+	defer cancel()
+	if err := server.Shutdown(limited); err != nil {
+		return errors.Join(err, server.Close())
+	}
+	return nil
+}
+
+// chores are what the service does by itself. The time of deadlines is the service's; of leases, files and requests the real one.
+func (s *service) chores() []chore {
+	return []chore{
+		{"delete what is due", dueEvery, func(ctx context.Context) error {
+			_, err := postgres.Exclusive(ctx, s.ground.pool, "janitor", func(ctx context.Context) error {
+				_, err := s.uses.deleteDue.Do(ctx)
+				return err
+			})
+			return err
+		}},
+		{"sweep unreadable objects", sweepEvery, func(ctx context.Context) error {
+			_, err := s.uses.sweep.Do(ctx)
+			_, cut := s.blobs.Sweep(ctx, time.Now().Add(-unfinishedKept))
+			return errors.Join(err, cut)
+		}},
+		{"measure", measureEvery, s.measure},
+		{"forget old requests and figures", purgeEvery, s.purge},
+	}
+}
+
+func (s *service) purge(ctx context.Context) error {
+	_, requests := s.ledger.PurgeRequests(ctx, time.Now().Add(-requestsKept))
+	_, work := postgres.PurgeWork(ctx, s.ground.pool, requestsKept)
+	_, capabilities := images.PurgeCapabilities(ctx, s.ground.pool, s.clock.Now())
+	_, hours := analytics.Purge(ctx, s.ground.pool, s.clock.Now())
+	return errors.Join(requests, work, capabilities, hours)
+}
+
+// recordWorks says whether an append would be answered.
+func (s *service) recordWorks(ctx context.Context) error {
+	state, err := s.ledger.State(ctx)
+	switch {
+	case err != nil:
+		return err
+	case state.Halted != "":
+		return fmt.Errorf("the record is halted: %s", state.Halted)
+	}
+	if h := s.sequencer.Health(); h.Trouble != "" {
+		return fmt.Errorf("the sequencer is in trouble: %s", h.Trouble)
+	} else if h.Term == 0 && state.Term == 0 {
+		return errors.New("no sequencer has begun its work yet")
+	}
+	return nil
+}
+
+func (s *service) viewsFollow() error {
+	for _, h := range s.views.Health() {
+		if h.State == projector.Stopped || h.State == projector.Retrying {
+			return fmt.Errorf("the view %s is %s: %s", h.View, h.State, h.Cause)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,182 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/google/uuid"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/bgremover/bgremover/adapters/blob"
+	"github.com/bgremover/bgremover/adapters/kafka"
+	"github.com/bgremover/bgremover/adapters/opa"
+	"github.com/bgremover/bgremover/adapters/postgres"
+	"github.com/bgremover/bgremover/adapters/web"
+	"github.com/bgremover/bgremover/domain/id"
+	"github.com/bgremover/bgremover/internal/clock"
+	"github.com/bgremover/bgremover/internal/config"
+	"github.com/bgremover/bgremover/internal/embedded"
+	"github.com/bgremover/bgremover/internal/ledger"
+	"github.com/bgremover/bgremover/internal/projector"
+	"github.com/bgremover/bgremover/internal/telemetry"
+	"github.com/bgremover/bgremover/policies"
+	"github.com/bgremover/bgremover/projections/analytics"
+	"github.com/bgremover/bgremover/projections/images"
+)
+
+// service is the whole program, wired. Everything is opened here, top to bottom; run.go sets it going.
+type service struct {
+	cfg    config.Serve
+	log    *slog.Logger
+	closed []func() error // in the order in which they were opened
+
+	clock     *clock.Clock
+	ground    *ground
+	vault     *postgres.Vault
+	blobs     *blob.FS
+	policy    *opa.Policy
+	ledger    *ledger.Ledger
+	sequencer *ledger.Sequencer
+	views     *projector.Projector
+	uses      uses
+	processor *message.Router
+	site      *web.Site
+	metrics   *telemetry.Metrics
+	busy      atomic.Int64 // slots that are taken
+	address   string       // of the site, once it listens
+}
+
+// openService opens everything that the service needs. What it opened is closed again when a step fails.
+func openService(ctx context.Context, cfg config.Serve, log *slog.Logger) (_ *service, err error) {
+	s := &service{cfg: cfg, log: log, metrics: telemetry.NewMetrics(telemetry.ThisBuild())}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.close())
+		}
+	}()
+	steps := []func(context.Context) error{
+		s.openData, s.openGround, s.makeTables, s.openStores, s.openLedger, s.openViews, s.openUses, s.openProcessor, s.openSite,
+	}
+	for _, step := range steps {
+		if err := step(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// close closes everything, the last opened first.
+func (s *service) close() error {
+	var errs []error
+	for _, stop := range slices.Backward(s.closed) {
+		errs = append(errs, stop())
+	}
+	return errors.Join(errs...)
+}
+
+func (s *service) onClose(f func() error) { s.closed = append(s.closed, f) }
+
+// openData takes the data folder for this process alone.
+func (s *service) openData(context.Context) error {
+	lock, err := embedded.LockDir(s.cfg.Data)
+	if err != nil {
+		return fmt.Errorf("take the data folder: %w", err)
+	}
+	s.onClose(lock.Unlock)
+	s.clock, err = clock.Open(filepath.Join(s.cfg.Data, "clock-offset"), s.cfg.ClockOffset)
+	return err
+}
+
+func (s *service) openGround(ctx context.Context) (err error) {
+	if s.ground, err = openGround(ctx, s.cfg, s.log); err != nil {
+		return err
+	}
+	s.onClose(s.ground.close)
+	return nil
+}
+
+func (s *service) makeTables(ctx context.Context) error {
+	all, ctx := errgroup.WithContext(ctx)
+	all.Go(func() error { return kafka.EnsureTopics(ctx, s.ground.kafka) })
+	all.Go(func() error { return ledger.Migrate(ctx, s.ground.pool) })
+	all.Go(func() error { return postgres.Migrate(ctx, s.ground.pool) })
+	return all.Wait()
+}
+
+func (s *service) openStores(ctx context.Context) (err error) {
+	keyset := filepath.Join(s.cfg.Data, "keyset")
+	if s.vault, err = postgres.OpenVault(ctx, s.ground.pool, keyset, time.Now); err != nil {
+		return fmt.Errorf("open the vault: %w", err)
+	}
+	if s.blobs, err = blob.OpenFS(s.cfg.BlobDir()); err != nil {
+		return fmt.Errorf("open the blob store: %w", err)
+	}
+	s.onClose(s.blobs.Close)
+	s.policy, err = opa.New(ctx, opa.Config{Bundle: policies.Bundle, ImagePeriod: s.cfg.DeleteAfter})
+	return err
+}
+
+func (s *service) openLedger(context.Context) error {
+	s.ledger = ledger.New(s.ground.pool, s.vault, ledger.Options{NewID: newID, Log: s.log})
+	publisher, source := kafka.NewPublisher(s.ground.kafka), kafka.NewSource(s.ground.kafka)
+	s.onClose(publisher.Close)
+	s.onClose(source.Close)
+	s.sequencer = ledger.NewSequencer(s.ledger, ledger.SequencerConfig{Publisher: publisher, Record: source, Log: s.log})
+	return nil
+}
+
+// newID makes ids that sort by time (UUID version 7).
+func newID() string { return uuid.Must(uuid.NewV7()).String() }
+
+func newImage() id.Image { return id.Image(newID()) }
+
+func (s *service) openViews(ctx context.Context) (err error) {
+	s.views, err = projector.New(s.ground.pool, s.readRecord, sealedCodec().Decode, s.log,
+		projector.View{Name: images.Name, Schema: images.Schema, Apply: images.Apply},
+		projector.View{Name: analytics.Name, Schema: analytics.Schema, Apply: analytics.Apply},
+	)
+	if err != nil {
+		return err
+	}
+	return s.views.Prepare(ctx)
+}
+
+// sealedCodec decodes for those who need nothing personal: they have no keys.
+func sealedCodec() *ledger.Codec { return ledger.NewCodec("", ledger.Facts(), nil) }
+
+func (s *service) openProcessor(context.Context) error {
+	work, err := kafka.NewSubscriber(s.ground.kafka, "processor", s.log)
+	if err != nil {
+		return err
+	}
+	dead := kafka.NewPublisher(s.ground.kafka)
+	s.onClose(dead.Close)
+	s.processor, err = newProcessor(work, dead, sealedCodec(), s.uses.process, s.log)
+	return err
+}
+
+func (s *service) openSite(context.Context) error {
+	s.site = web.New(web.Config{
+		Upload:    countedUpload{s.uses.upload, s.metrics},
+		Watch:     s.uses.watch,
+		Preview:   s.uses.preview,
+		Download:  s.uses.download,
+		Delete:    s.uses.delete,
+		Transform: s.cutter().transform,
+		View:      s.imagesView(),
+		Hours:     s.hours,
+		Now:       s.clock.Now,
+		Log:       s.log,
+		Metrics:   s.metrics,
+		Ready:     s.checks(),
+		HTTPS:     s.cfg.Listen.TLSCert != "" || s.cfg.Listen.BehindTLSProxy,
+	})
+	return nil
+}

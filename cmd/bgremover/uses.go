@@ -1,0 +1,103 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/bgremover/bgremover/adapters/postgres"
+	"github.com/bgremover/bgremover/adapters/web"
+	"github.com/bgremover/bgremover/adapters/web/capability"
+	"github.com/bgremover/bgremover/domain/id"
+	"github.com/bgremover/bgremover/internal/cutout"
+	"github.com/bgremover/bgremover/internal/usecase"
+	"github.com/bgremover/bgremover/projections/analytics"
+	"github.com/bgremover/bgremover/projections/images"
+)
+
+// uses are the use cases, each with what it asks for.
+type uses struct {
+	upload    usecase.Upload
+	process   usecase.Process
+	watch     usecase.Watch
+	preview   usecase.Preview
+	download  usecase.Download
+	delete    usecase.Delete
+	deleteDue usecase.DeleteDue
+	sweep     usecase.Sweep
+}
+
+func (s *service) openUses(context.Context) error {
+	pool, cut := s.ground.pool, s.cutter()
+	// The record holds milliseconds: answers speak of the same moments.
+	now := func() time.Time { return s.clock.Now().Truncate(time.Millisecond) }
+	s.uses = uses{
+		upload: usecase.Upload{
+			Record: s.ledger, Vault: s.vault, Blobs: s.blobs, Retention: s.policy, Secrets: s.vault.Secrets(),
+			Requests: postgres.NewRequests(pool), Inspect: inspect, Now: now, NewImage: newImage,
+		},
+		process: usecase.Process{
+			Record: s.ledger, Vault: s.vault, Blobs: s.blobs, Cutter: cut, Attempts: postgres.NewAttempts(pool), Now: now,
+		},
+		watch:   usecase.Watch{Record: s.ledger},
+		preview: usecase.Preview{Record: s.ledger, Vault: s.vault, Blobs: s.blobs, Shrinker: cut},
+		download: usecase.Download{
+			Record: s.ledger, Vault: s.vault, Blobs: s.blobs, Retention: s.policy, Leases: postgres.NewLeases(pool), Now: now,
+		},
+		delete:    usecase.Delete{Record: s.ledger, Blobs: s.blobs, Retention: s.policy, Now: now},
+		deleteDue: usecase.DeleteDue{Record: s.ledger, Blobs: s.blobs, Retention: s.policy, Images: dueImages{s}, Now: now},
+		sweep:     usecase.Sweep{Vault: s.vault, Blobs: s.blobs, Wall: time.Now},
+	}
+	return nil
+}
+
+func (s *service) cutter() cutter { return cutter{s.ground.model, &s.busy, s.metrics.Stage} }
+
+// inspect refuses what cannot be decoded before it is stored.
+func inspect(picture []byte) error {
+	_, err := cutout.Inspect(picture, cutout.Limits{})
+	return err
+}
+
+// dueImages asks the view of images.
+type dueImages struct{ s *service }
+
+// Due implements usecase.DueImages. The view is waited for, so that what was just deleted is not listed again.
+func (d dueImages) Due(ctx context.Context, now time.Time, limit int) ([]id.Image, error) {
+	if err := d.s.caughtUp(images.Name)(ctx); err != nil {
+		return nil, err
+	}
+	return images.DueBefore(ctx, d.s.ground.pool, now, limit)
+}
+
+// caughtUp waits until a view rests on everything that is published now.
+func (s *service) caughtUp(view string) func(context.Context) error {
+	return func(ctx context.Context) error {
+		through, err := s.ledger.Published(ctx)
+		if err != nil {
+			return err
+		}
+		return s.views.WaitFor(ctx, view, through)
+	}
+}
+
+func (s *service) imagesView() capability.View {
+	return capability.View{
+		CaughtUp: s.caughtUp(images.Name),
+		Get: func(ctx context.Context, img id.Image) (images.Picture, error) {
+			return images.Get(ctx, s.ground.pool, img)
+		},
+	}
+}
+
+// hours asks the view of analytics, for everybody: small groups are hidden.
+func (s *service) hours(ctx context.Context, from, to time.Time) ([]analytics.Hour, error) {
+	return analytics.Hours(ctx, s.ground.pool, from, to, analytics.Smallest)
+}
+
+// checks are what has to work before requests are sent here. The model is warm by then.
+func (s *service) checks() []web.Check {
+	return []web.Check{
+		{Name: "record", OK: func(ctx context.Context) error { return s.recordWorks(ctx) }},
+		{Name: "views", OK: func(context.Context) error { return s.viewsFollow() }},
+	}
+}

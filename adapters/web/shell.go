@@ -105,7 +105,7 @@ func (s *Site) served(r *http.Request, out *response, took time.Duration) {
 	}
 	s.Log.InfoContext(r.Context(), "request", "method", methodOf(r), "route", pattern, "status", out.code(), "ms", took.Milliseconds())
 	if s.Metrics != nil {
-		s.Metrics.Served(pattern, out.code(), took)
+		s.Metrics.Request(pattern, out.code(), took)
 	}
 }
 

@@ -36,7 +36,7 @@ type Config struct {
 
 // Metrics counts requests. Route is a pattern of the list of routes, never an address.
 type Metrics interface {
-	Served(route string, status int, took time.Duration)
+	Request(route string, status int, took time.Duration)
 }
 
 // Check is one condition of being ready. Its name is shown, its error only logged.

@@ -1,0 +1,128 @@
+package telemetry
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// Metrics are the service's figures for its operator. They are safe for concurrent use.
+type Metrics struct {
+	registry *prometheus.Registry
+
+	requests       *prometheus.CounterVec
+	requestSeconds *prometheus.HistogramVec
+	refused        *prometheus.CounterVec
+	stageSeconds   *prometheus.HistogramVec
+	slots          prometheus.Gauge
+	slotsInUse     prometheus.Gauge
+
+	queue       prometheus.Gauge
+	published   prometheus.Gauge
+	lag         *prometheus.GaugeVec
+	viewStopped *prometheus.GaugeVec
+	overdue     prometheus.Gauge
+	overdueBy   prometheus.Gauge
+}
+
+// NewMetrics returns metrics of their own registry, with those of Go and of the process.
+func NewMetrics(build Build) *Metrics {
+	m := &Metrics{
+		registry:       prometheus.NewRegistry(),
+		requests:       counters("http_requests_total", "Requests answered.", "route", "status"),
+		requestSeconds: histograms("http_request_seconds", "Time to the end of the answer.", "route"),
+		refused:        counters("uploads_refused_total", "Uploads refused, by the code of the refusal.", "code"),
+		stageSeconds:   histograms("cutout_stage_seconds", "Time that each stage of a cutout took.", "stage"),
+		slots:          gauge("cutout_slots", "Cutouts that can run at once."),
+		slotsInUse:     gauge("cutout_slots_in_use", "Cutouts that run now."),
+		queue:          gauge("record_queue_facts", "Facts that wait to be numbered and published."),
+		published:      gauge("record_published_seq", "Number of the last published fact."),
+		lag:            gauges("projection_lag_facts", "Published facts that a projection does not show yet.", "view"),
+		viewStopped:    gauges("projection_stopped", "1 when a projection met what it cannot apply and somebody must look.", "view"),
+		overdue:        gauge("deletions_overdue", "Photos past their deadline and not deleted; anything but 0 breaks a promise."),
+		overdueBy:      gauge("deletions_overdue_seconds", "How long the longest of them is overdue."),
+	}
+	about := gauges("build_info", "Which build this is; always 1.", "version", "revision", "go")
+	about.WithLabelValues(build.Version, build.Revision, build.Go).Set(1)
+	m.registry.MustRegister(
+		m.requests, m.requestSeconds, m.refused, m.stageSeconds, m.slots, m.slotsInUse,
+		m.queue, m.published, m.lag, m.viewStopped, m.overdue, m.overdueBy, about,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	)
+	return m
+}
+
+// Handler answers scrapes. It belongs on the metrics' own listener.
+func (m *Metrics) Handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{Registry: m.registry})
+}
+
+// Request counts a request. route is the pattern that it matched ("GET /v1/images/{id}"),
+// never its path; "" when it matched none.
+func (m *Metrics) Request(route string, status int, took time.Duration) {
+	route = routeLabel(route)
+	m.requests.WithLabelValues(route, strconv.Itoa(status)).Inc()
+	m.requestSeconds.WithLabelValues(route).Observe(took.Seconds())
+}
+
+// Refused counts an upload that was refused with a code ("image.too_large").
+func (m *Metrics) Refused(code string) { m.refused.WithLabelValues(codeLabel(code)).Inc() }
+
+// Stage notes how long a stage of a cutout took ("decode", "run" …).
+func (m *Metrics) Stage(stage string, took time.Duration) {
+	m.stageSeconds.WithLabelValues(wordLabel(stage)).Observe(took.Seconds())
+}
+
+// Slots says how many cutouts run, and how many can.
+func (m *Metrics) Slots(inUse, all int) {
+	m.slotsInUse.Set(float64(inUse))
+	m.slots.Set(float64(all))
+}
+
+// Record says how many facts wait in the queue, and the seq of the last published one.
+func (m *Metrics) Record(queue, published int64) {
+	m.queue.Set(float64(queue))
+	m.published.Set(float64(published))
+}
+
+// View says how many published facts a projection does not show yet, and whether it has stopped.
+func (m *Metrics) View(name string, lag int64, stopped bool) {
+	name = wordLabel(name)
+	m.lag.WithLabelValues(name).Set(float64(max(0, lag)))
+	value := 0.0
+	if stopped {
+		value = 1
+	}
+	m.viewStopped.WithLabelValues(name).Set(value)
+}
+
+// Overdue says how many photos are past their deadline, and by how much the longest is.
+func (m *Metrics) Overdue(count int64, longest time.Duration) {
+	m.overdue.Set(float64(count))
+	m.overdueBy.Set(longest.Seconds())
+}
+
+const namespace = "bgremover"
+
+// seconds are the histograms' bounds: from a page to a large photo on a busy small machine.
+var seconds = []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30}
+
+func counters(name, help string, labels ...string) *prometheus.CounterVec {
+	return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help}, labels)
+}
+
+func histograms(name, help string, labels ...string) *prometheus.HistogramVec {
+	return prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: namespace, Name: name, Help: help, Buckets: seconds}, labels)
+}
+
+func gauge(name, help string) prometheus.Gauge {
+	return prometheus.NewGauge(prometheus.GaugeOpts{Namespace: namespace, Name: name, Help: help})
+}
+
+func gauges(name, help string, labels ...string) *prometheus.GaugeVec {
+	return prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: namespace, Name: name, Help: help}, labels)
+}

@@ -2,10 +2,13 @@ package main
 
 import (
 	"bytes"
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"image"
 	"image/png"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -207,6 +210,37 @@ func TestDueIsDeletedAfterARestart(t *testing.T) {
 		"--model", "u2netp", "--accept-model-passport", "u2netp", "--clock-offset", "1h")
 	if code == 0 || !strings.Contains(errs, "clock offset") {
 		t.Errorf("a smaller offset: exit code %d, %s", code, errs)
+	}
+}
+
+func TestHTTPS(t *testing.T) {
+	t.Parallel()
+	// The test server's own certificate, which its client trusts.
+	borrowed := httptest.NewUnstartedServer(nil)
+	borrowed.StartTLS()
+	borrowed.Close()
+	pair := borrowed.TLS.Certificates[0]
+	key, err := x509.MarshalPKCS8PrivateKey(pair.PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder := t.TempDir()
+	cert, keyFile := filepath.Join(folder, "cert.pem"), filepath.Join(folder, "key.pem")
+	write(t, cert, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: pair.Certificate[0]}))
+	write(t, keyFile, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}))
+
+	s := serve(t, dataFolder(t), "--tls-cert", cert, "--tls-key", keyFile)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+"/readyz", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := borrowed.Client().Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK || res.TLS == nil || res.Header.Get("Strict-Transport-Security") == "" {
+		t.Errorf("got %s, headers %v", res.Status, res.Header)
 	}
 }
 

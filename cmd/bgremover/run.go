@@ -35,7 +35,7 @@ const (
 // run serves until ctx ends or something that everything rests on falls. ready is told
 // the address once requests are answered.
 func (s *service) run(ctx context.Context, ready io.Writer) error {
-	listeners, err := s.listen(ctx)
+	fronts, err := s.listen(ctx)
 	if err != nil {
 		return err
 	}
@@ -52,8 +52,8 @@ func (s *service) run(ctx context.Context, ready io.Writer) error {
 		above.Go(func() error { keepHouse(ctx, c, s.log); return nil })
 	}
 	above.Go(func() error { return s.processor.Run(ctx) })
-	for server, listener := range listeners {
-		above.Go(func() error { return serveUntil(ctx, server, listener) })
+	for _, f := range fronts {
+		above.Go(func() error { return f.serve(ctx) })
 	}
 	above.Go(func() error { return s.watchGround(ctx) })
 	above.Go(func() error { return s.announce(ctx, ready) })
@@ -96,42 +96,73 @@ func (s *service) announce(ctx context.Context, ready io.Writer) error {
 	return err
 }
 
-func (s *service) listen(ctx context.Context) (map[*http.Server]net.Listener, error) {
-	listeners := map[*http.Server]net.Listener{}
-	web, err := new(net.ListenConfig).Listen(ctx, "tcp", s.cfg.Listen.Addr)
+// front is a server on its listener.
+type front struct {
+	*http.Server
+	listener  net.Listener
+	cert, key string // files; empty for plain HTTP
+}
+
+// listen opens the site's address, the operator's socket and the metrics' address.
+func (s *service) listen(ctx context.Context) (fronts []front, err error) {
+	defer func() {
+		if err != nil {
+			for _, f := range fronts {
+				err = errors.Join(err, f.listener.Close())
+			}
+		}
+	}()
+	site, err := listenTCP(ctx, s.cfg.Listen.Addr)
 	if err != nil {
 		return nil, fmt.Errorf("listen on --addr: %w", err)
 	}
-	listeners[s.site.Server()], s.address = web, "http://"+web.Addr().String()
+	fronts = append(fronts, front{s.site.Server(), site, s.cfg.Listen.TLSCert, s.cfg.Listen.TLSKey})
+	s.address = "http://" + site.Addr().String()
+	if s.cfg.Listen.TLSCert != "" {
+		s.address = "https://" + site.Addr().String()
+	}
 	control, err := listenControl(ctx, s.cfg.Data)
 	if err != nil {
-		return nil, errors.Join(err, web.Close())
+		return fronts, err
 	}
-	listeners[&http.Server{Handler: operator.Routes(s.show), ReadHeaderTimeout: time.Minute}] = control
+	fronts = append(fronts, front{listener: control, Server: &http.Server{
+		Handler:           operator.Routes(s.show),
+		ReadHeaderTimeout: time.Minute,
+		BaseContext:       func(net.Listener) context.Context { return ctx }, // who follows the log is no reason to stay
+	}})
 	if s.cfg.Listen.MetricsAddr == "" {
-		return listeners, nil
+		return fronts, nil
 	}
-	metrics, err := new(net.ListenConfig).Listen(ctx, "tcp", s.cfg.Listen.MetricsAddr)
+	metrics, err := listenTCP(ctx, s.cfg.Listen.MetricsAddr)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("listen on --metrics-addr: %w", err), web.Close(), control.Close())
+		return fronts, fmt.Errorf("listen on --metrics-addr: %w", err)
 	}
-	listeners[&http.Server{Handler: s.metrics.Handler(), ReadHeaderTimeout: time.Minute}] = metrics
-	return listeners, nil
+	return append(fronts, front{Server: &http.Server{Handler: s.metrics.Handler(), ReadHeaderTimeout: time.Minute}, listener: metrics}), nil
 }
 
-// serveUntil serves until ctx ends, then lets the requests that run come to their end.
-func serveUntil(ctx context.Context, server *http.Server, listener net.Listener) error {
+func listenTCP(ctx context.Context, addr string) (net.Listener, error) {
+	return new(net.ListenConfig).Listen(ctx, "tcp", addr)
+}
+
+// serve serves until ctx ends, then lets the requests that run come to their end.
+func (f front) serve(ctx context.Context) error {
 	stopped := make(chan error, 1)
-	go func() { stopped <- server.Serve(listener) }()
+	go func() {
+		if f.cert != "" {
+			stopped <- f.ServeTLS(f.listener, f.cert, f.key)
+			return
+		}
+		stopped <- f.Serve(f.listener)
+	}()
 	select {
 	case err := <-stopped:
-		return fmt.Errorf("serve %s: %w", listener.Addr(), err)
+		return fmt.Errorf("serve %s: %w", f.listener.Addr(), err)
 	case <-ctx.Done():
 	}
 	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
 	defer cancel()
-	if err := server.Shutdown(limited); err != nil {
-		return errors.Join(err, server.Close())
+	if err := f.Shutdown(limited); err != nil {
+		return errors.Join(err, f.Close())
 	}
 	return nil
 }

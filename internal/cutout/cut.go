@@ -128,25 +128,17 @@ func (r *Result) Alpha() *image.Gray {
 	return &image.Gray{Pix: r.alpha, Stride: r.Width, Rect: image.Rect(0, 0, r.Width, r.Height)}
 }
 
-// Channels says which channels an encoded result has.
-type Channels int
-
-// The choices; their values are the samples per pixel of the PNG.
-const (
-	RGBA      Channels = 4
-	Opaque    Channels = 3 // colours without alpha, black where there is nothing
-	AlphaOnly Channels = 1
-)
-
 // Encode writes the result as PNG while it is being compressed. An error is the
 // writer's.
 func (r *Result) Encode(w io.Writer, channels Channels) error {
 	watch := stopwatch{time.Now()}
-	img := pngImage{width: r.Width, height: r.Height, channels: int(channels), pix: r.picture.pix, stored: 4}
+	var err error
 	if channels == AlphaOnly {
-		img.pix, img.stored = r.alpha, 1
+		mask := pngImage{width: r.Width, height: r.Height, pix: r.alpha, stride: r.Width, stored: 1, channels: 1}
+		err = mask.encode(w, r.workers())
+	} else {
+		err = EncodePNG(w, r.Image(), channels, r.workers())
 	}
-	err := img.encode(w, r.workers())
 	watch.lap(&r.Timings.Encode)
 	return err
 }

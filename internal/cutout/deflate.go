@@ -2,6 +2,7 @@ package cutout
 
 import (
 	"encoding/binary"
+	"hash/adler32"
 	"math/bits"
 	"slices"
 	"sync"
@@ -28,6 +29,22 @@ type deflater struct {
 	count [symbols]uint32
 	codes [symbols]code
 	w     bitWriter
+}
+
+// adler is the checksum of what deflate was last given. Runs, of which a cutout
+// has millions of bytes, are not read again for it.
+func (d *deflater) adler(src []byte) uint32 {
+	const worthwhile = 256
+	sum, at := uint32(1), 0
+	for _, r := range d.runs {
+		if r.n < worthwhile {
+			continue
+		}
+		sum = combineAdler(sum, adler32.Checksum(src[at:r.at]), r.at-at)
+		sum = combineAdler(sum, adlerOfRun(src[r.at], r.n), r.n)
+		at = r.at + r.n
+	}
+	return combineAdler(sum, adler32.Checksum(src[at:]), len(src)-at)
 }
 
 // run is a stretch of equal bytes; the first of them is a literal before it.

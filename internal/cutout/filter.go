@@ -62,13 +62,15 @@ func (f *filter) release() {
 func (f *filter) load(dst []uint8, y int) {
 	m := f.m
 	dst = dst[margin:][:f.bytes]
-	src := m.pix[y*m.width*m.stored:][:m.width*m.stored]
+	src := m.pix[y*m.stride:]
 	if m.channels == m.stored {
 		copy(dst, src)
 		return
 	}
 	for x := range m.width {
-		copy(dst[x*m.channels:][:m.channels], src[x*m.stored:])
+		for c := range m.channels {
+			dst[x*m.channels+c] = src[x*m.stored+c]
+		}
 	}
 }
 
@@ -84,19 +86,21 @@ func (f *filter) row(dst []uint8, y int) {
 	f.this, f.above, f.y = f.above, f.this, y
 }
 
-// words returns the words at byte i: of the pixel itself, the one to its left,
-// and the one above.
-func (f *filter) words(i int) (x, left, up uint64) {
-	return binary.LittleEndian.Uint64(f.this[margin+i:]),
-		binary.LittleEndian.Uint64(f.this[margin+i-f.m.channels:]),
-		binary.LittleEndian.Uint64(f.above[margin+i:])
+// rows returns the row itself, the row shifted by one pixel, and the row above,
+// each with room for a whole word at its last byte.
+func (f *filter) rows() (x, left, up []uint8) {
+	n := f.bytes + 7
+	return f.this[margin:][:n], f.this[margin-f.m.channels:][:n], f.above[margin:][:n]
 }
+
+func word(s []uint8, i int) uint64 { return binary.LittleEndian.Uint64(s[i : i+8 : i+8]) }
 
 // choose takes the filter that leaves the smallest numbers on a sample.
 func (f *filter) choose() uint8 {
+	row, left, above := f.rows()
 	var sub, up, average int
 	for i := 0; i < f.bytes; i += 64 {
-		x, l, u := f.words(i)
+		x, l, u := word(row, i), word(left, i), word(above, i)
 		sub += size8(sub8(x, l))
 		up += size8(sub8(x, u))
 		average += size8(sub8(x, average8(l, u)))
@@ -111,23 +115,32 @@ func (f *filter) choose() uint8 {
 	}
 }
 
+// apply writes the filtered row, which is as long as dst.
 func (f *filter) apply(dst []uint8, kind uint8) {
-	var word [8]uint8
-	for i := 0; i < f.bytes; i += 8 {
-		x, l, u := f.words(i)
+	row, left, above := f.rows()
+	i := 0
+	switch kind {
+	case filterSub:
+		for ; i+8 <= len(dst); i += 8 {
+			binary.LittleEndian.PutUint64(dst[i:], sub8(word(row, i), word(left, i)))
+		}
+	case filterUp:
+		for ; i+8 <= len(dst); i += 8 {
+			binary.LittleEndian.PutUint64(dst[i:], sub8(word(row, i), word(above, i)))
+		}
+	default:
+		for ; i+8 <= len(dst); i += 8 {
+			binary.LittleEndian.PutUint64(dst[i:], sub8(word(row, i), average8(word(left, i), word(above, i))))
+		}
+	}
+	for ; i < len(dst); i++ {
 		switch kind {
 		case filterSub:
-			x = sub8(x, l)
+			dst[i] = row[i] - left[i]
 		case filterUp:
-			x = sub8(x, u)
+			dst[i] = row[i] - above[i]
 		default:
-			x = sub8(x, average8(l, u))
+			dst[i] = row[i] - uint8((int(left[i])+int(above[i]))/2)
 		}
-		if i+8 <= len(dst) {
-			binary.LittleEndian.PutUint64(dst[i:], x)
-			continue
-		}
-		binary.LittleEndian.PutUint64(word[:], x)
-		copy(dst[i:], word[:])
 	}
 }

@@ -23,6 +23,11 @@ const (
 	smallSteps     = 10
 	bigSteps       = 2
 	trust          = 0.1 // how much the fine part trusts the coarse colours over the pixel
+	// From here on a pixel counts as all foreground: what it can have of the
+	// background is less than the eye can tell, and networks leave much of a
+	// subject just short of 255.
+	solid     = 252
+	nearlyOne = solid / 255.0
 )
 
 // colours are estimates of foreground and background at one place, 0…255.
@@ -130,10 +135,10 @@ func (l *level) inherit(from *level) {
 		for x := range l.w {
 			i := y*l.w + x
 			l.fb[i] = from.fb[row+x*from.w/l.w]
-			switch l.alpha[i] {
-			case 0:
+			if l.alpha[i] == 0 {
 				l.fb[i].b = l.rgb[i]
-			case 1:
+			}
+			if l.alpha[i] >= nearlyOne {
 				l.fb[i].f = l.rgb[i]
 			}
 		}
@@ -149,7 +154,7 @@ func (l *level) solve() {
 	}
 	band := make([]int32, 0, len(l.alpha)/4)
 	for i, a := range l.alpha {
-		if small || a > 0 && a < 1 {
+		if small || a > 0 && a < nearlyOne {
 			band = append(band, int32(i))
 		}
 	}
@@ -217,15 +222,9 @@ func (p *Picture) finish(alpha []uint8, coarse *level, workers int) {
 		for y := lo; y < hi; y++ {
 			row := p.pix[4*y*p.Width:][:4*p.Width]
 			a := alpha[y*p.Width:][:p.Width]
-			from, to := band(a)
-			if from < to {
+			if from, to := band(a); from < to {
 				coarse.line(line, y, p.Height, columns[from].at, columns[to-1].at+1)
-			}
-			for x := from; x < to; x++ {
-				px := row[4*x : 4*x+4 : 4*x+4]
-				if a[x] > 0 && a[x] < 255 && px[3] == 255 {
-					gains[a[x]].unmix(px, line[columns[x].at:], columns[x].part)
-				}
+				unmixRow(row, a, from, to, columns, line)
 			}
 			if p.opaque {
 				mergeAlpha(row, a)
@@ -234,6 +233,19 @@ func (p *Picture) finish(alpha []uint8, coarse *level, workers int) {
 			}
 		}
 	})
+}
+
+func unmixRow(row, alpha []uint8, from, to int, columns []column, line []colours) {
+	for x := from; x < to; x++ {
+		a := alpha[x]
+		if a-1 >= solid-1 { // 0 too
+			continue
+		}
+		if px := row[4*x : 4*x+4 : 4*x+4]; px[3] == 255 {
+			c := columns[x]
+			gains[a].unmix(px, line[c.at:], c.part)
+		}
+	}
 }
 
 // column says between which coarse columns a pixel lies, and how far.
@@ -266,12 +278,22 @@ func (l *level) line(dst []colours, y, height int, from, to int32) {
 	dst[l.w] = dst[l.w-1]
 }
 
-// band returns the stretch of a row outside of which α is 0 or 1.
+// band returns the stretch of a row outside of which there is nothing to do.
 func band(alpha []uint8) (from, to int) {
-	plain := func(a uint8) bool { return a == 0 || a == 255 }
+	plain := func(a uint8) bool { return a-1 >= solid-1 }
+	plain8 := func(s []uint8) bool {
+		w := binary.LittleEndian.Uint64(s)
+		return w == 0 || w == math.MaxUint64
+	}
 	to = len(alpha)
+	for from+8 <= to && plain8(alpha[from:]) {
+		from += 8
+	}
 	for from < to && plain(alpha[from]) {
 		from++
+	}
+	for to-8 >= from && plain8(alpha[to-8:]) {
+		to -= 8
 	}
 	for from < to && plain(alpha[to-1]) {
 		to--

@@ -88,6 +88,39 @@ func clip(sum int32) uint8 {
 // resizeRGB resamples w × h pixels of four bytes to ow × oh, and leaves alpha
 // out: the result, of bytesPool, has three bytes a pixel.
 func resizeRGB(src []uint8, w, h, ow, oh, workers int) []uint8 {
+	if verticalFirst(w, h, ow, oh) {
+		turned := bytesPool.get(4 * w * h)
+		defer bytesPool.put(turned)
+		rearrange(turned, src, w, h, transposed, workers)
+		across := horizontalFirst(turned, h, w, oh, ow, workers)
+		defer bytesPool.put(across)
+		return transpose(across, oh, ow, 3)
+	}
+	return horizontalFirst(src, w, h, ow, oh, workers)
+}
+
+// verticalFirst tells for which sizes Pillow, since 13.0, begins with the
+// vertical pass: when that shrinks the picture by much more than the other.
+// Rounding between the passes makes the order visible in the last bit.
+func verticalFirst(w, h, ow, oh int) bool {
+	return w != ow && h-oh > 2*max(w-ow, 0)
+}
+
+// transpose mirrors w × h small pixels over the main diagonal, into a slice of
+// bytesPool.
+func transpose(src []uint8, w, h, channels int) []uint8 {
+	dst := bytesPool.get(w * h * channels)
+	for y := range h {
+		for x := range w {
+			for c := range channels {
+				dst[(x*h+y)*channels+c] = src[(y*w+x)*channels+c]
+			}
+		}
+	}
+	return dst
+}
+
+func horizontalFirst(src []uint8, w, h, ow, oh, workers int) []uint8 {
 	var across, down []tap
 	together(workers, func() { across = taps(w, ow) }, func() { down = taps(h, oh) })
 	dst := bytesPool.get(3 * ow * oh)

@@ -49,6 +49,18 @@ func stretch(values []float32) {
 // leaves that as it is (its weights sum to 1 within 2⁻²⁰): such stretches are
 // filled, and only the rest is computed.
 func resizeMask(mask []uint8, w, h, ow, oh, workers int) []uint8 {
+	if verticalFirst(w, h, ow, oh) {
+		turned := transpose(mask, w, h, 1)
+		defer bytesPool.put(turned)
+		across := resizeMaskAcross(turned, h, w, oh, ow, workers)
+		defer bytesPool.put(across)
+		return transpose(across, oh, ow, 1)
+	}
+	return resizeMaskAcross(mask, w, h, ow, oh, workers)
+}
+
+// resizeMaskAcross is resizeMask with the horizontal pass first.
+func resizeMaskAcross(mask []uint8, w, h, ow, oh, workers int) []uint8 {
 	var across, down []tap
 	together(workers, func() { across = taps(w, ow) }, func() { down = taps(h, oh) })
 	m := newWideMask(mask, w, h, ow, across, workers)
@@ -149,11 +161,11 @@ func (m *wideMask) store(y int, row []uint8) {
 	}
 	plain := m.plain[m.words/blockWords*y:]
 	for i := range m.words / blockWords {
-		block := row[i*blockSize:][:blockSize]
+		block := row[i*blockSize : min((i+1)*blockSize, m.width)]
 		plain[i] = 0
 		switch first := block[0]; {
 		case first != 0 && first != 255:
-		case bytes.Count(block, block[:1]) < min(blockSize, m.width-i*blockSize):
+		case bytes.Count(block, block[:1]) < len(block):
 		case first == 0:
 			plain[i] = allClear
 		default:

@@ -22,29 +22,42 @@ const maxProfile = 1 << 20
 
 // readMetadata never fails: what cannot be understood counts as absent.
 func readMetadata(data []byte, f Format) (meta metadata) {
-	meta.orientation = readOrientation(data, f)
+	var exif []byte
 	switch f {
 	case JPEG:
+		eachSegment(data, func(marker byte, body []byte) {
+			if after, ok := bytes.CutPrefix(body, []byte("Exif\x00\x00")); ok && marker == 0xe1 && exif == nil {
+				exif = after
+			}
+		})
 		meta.profile = jpegProfile(data)
 	case PNG:
-		meta.profile = pngProfile(data)
+		exif = pngChunk(data, "eXIf")
+		if pngChunk(data, "sRGB") == nil {
+			meta.profile = inflateProfile(pngChunk(data, "iCCP"))
+		}
 	case WebP:
+		exif = bytes.TrimPrefix(webpChunk(data, "EXIF"), []byte("Exif\x00\x00"))
 		meta.profile = webpChunk(data, "ICCP")
-	case GIF:
+	case GIF: // has neither
+	}
+	meta.orientation = readOrientation(exif)
+	if len(meta.profile) > maxProfile {
+		meta.profile = nil
 	}
 	return meta
 }
 
-func readOrientation(data []byte, f Format) (o orientation) {
-	formats := map[Format]imagemeta.ImageFormat{JPEG: imagemeta.JPEG, PNG: imagemeta.PNG, WebP: imagemeta.WebP}
-	format, ok := formats[f]
-	if !ok {
+// readOrientation looks for the one tag that matters in a block of EXIF, which
+// is laid out like a TIFF file.
+func readOrientation(exif []byte) (o orientation) {
+	if len(exif) == 0 {
 		return 0
 	}
-	defer func() { _ = recover() }() // damaged EXIF is no EXIF
-	_, err := imagemeta.Decode(imagemeta.Options{
-		R:           bytes.NewReader(data),
-		ImageFormat: format,
+	defer func() { _ = recover() }() // damaged EXIF is no EXIF, and so is that
+	_, _ = imagemeta.Decode(imagemeta.Options{
+		R:           bytes.NewReader(exif),
+		ImageFormat: imagemeta.TIFF,
 		Sources:     imagemeta.EXIF,
 		ShouldHandleTag: func(tag imagemeta.TagInfo) bool {
 			return tag.Tag == "Orientation" && tag.Namespace == "IFD0"
@@ -56,55 +69,52 @@ func readOrientation(data []byte, f Format) (o orientation) {
 			return imagemeta.ErrStopWalking
 		},
 	})
-	_ = err // as above
 	return o
 }
 
-// jpegProfile joins the APP2 segments that carry a profile (ICC.1:2010, B.4).
-func jpegProfile(data []byte) []byte {
-	const header = "ICC_PROFILE\x00"
-	var profile []byte
-	for pos, next := 2, byte(1); pos+4 <= len(data) && data[pos] == 0xff; {
+// eachSegment calls f with the segments before the picture itself.
+func eachSegment(data []byte, f func(marker byte, body []byte)) {
+	for pos := 2; pos+4 <= len(data) && data[pos] == 0xff; {
 		marker, n := data[pos+1], int(binary.BigEndian.Uint16(data[pos+2:]))
 		if marker == 0xda || n < 2 || pos+2+n > len(data) {
-			break // the picture itself begins, or damage
+			return
 		}
-		seg := data[pos+4 : pos+2+n]
-		if marker == 0xe2 && len(seg) > len(header)+2 && string(seg[:len(header)]) == header {
-			if seg[len(header)] != next {
-				return nil
-			}
-			next++
-			profile = append(profile, seg[len(header)+2:]...)
-		}
+		f(marker, data[pos+4:pos+2+n])
 		pos += 2 + n
 	}
-	if len(profile) > maxProfile {
-		return nil
-	}
+}
+
+// jpegProfile joins the APP2 segments that carry a profile (ICC.1:2010, B.4).
+func jpegProfile(data []byte) (profile []byte) {
+	const header = "ICC_PROFILE\x00"
+	next := byte(1)
+	eachSegment(data, func(marker byte, body []byte) {
+		if marker != 0xe2 || len(body) < len(header)+2 || string(body[:len(header)]) != header {
+			return
+		}
+		if body[len(header)] == next {
+			profile = append(profile, body[len(header)+2:]...)
+			next++
+		}
+	})
 	return profile
 }
 
-// pngProfile inflates the iCCP chunk. An sRGB chunk beside it wins.
-func pngProfile(data []byte) []byte {
-	var profile []byte
+// pngChunk returns the body of the first chunk with that name that stands
+// before the pixels.
+func pngChunk(data []byte, name string) []byte {
 	for pos := 8; pos+12 <= len(data); {
 		n := int(binary.BigEndian.Uint32(data[pos:]))
-		if n < 0 || n > len(data)-pos-12 {
-			return profile
-		}
-		chunk := data[pos+8 : pos+8+n]
-		switch string(data[pos+4 : pos+8]) {
-		case "sRGB":
+		kind := string(data[pos+4 : pos+8])
+		if n < 0 || n > len(data)-pos-12 || kind == "IDAT" {
 			return nil
-		case "iCCP":
-			profile = inflateProfile(chunk)
-		case "IDAT":
-			return profile
+		}
+		if kind == name {
+			return data[pos+8 : pos+8+n]
 		}
 		pos += 12 + n
 	}
-	return profile
+	return nil
 }
 
 func inflateProfile(chunk []byte) []byte {

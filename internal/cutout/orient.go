@@ -4,6 +4,9 @@ package cutout
 // and column belong. 1 is upright; 0 and anything over 8 are taken for 1.
 type orientation int
 
+// transposed is mirrored over the main diagonal.
+const transposed orientation = 5
+
 func (o orientation) valid() bool { return o >= 2 && o <= 8 }
 
 // swaps tells whether width and height change places.
@@ -20,7 +23,7 @@ func (o orientation) source(w, h int) (start, right, down int) {
 		return last, -1, -w
 	case 4: // mirrored top to bottom
 		return last - w + 1, 1, -w
-	case 5: // mirrored over the main diagonal
+	case transposed:
 		return 0, w, 1
 	case 6: // to be turned clockwise
 		return last - w + 1, -w, 1
@@ -38,12 +41,21 @@ func (p *Picture) turn(o orientation, workers int) {
 	if !o.valid() {
 		return
 	}
-	start, right, down := o.source(p.Width, p.Height)
-	w, h := p.Width, p.Height
+	src := p.pix
+	p.pix = bytesPool.get(len(src))
+	rearrange(p.pix, src, p.Width, p.Height, o, workers)
+	bytesPool.put(src)
+	if o.swaps() {
+		p.Width, p.Height = p.Height, p.Width
+	}
+}
+
+// rearrange writes w × h pixels of four bytes as they look upright.
+func rearrange(dst, src []uint8, w, h int, o orientation, workers int) {
+	start, right, down := o.source(w, h)
 	if o.swaps() {
 		w, h = h, w
 	}
-	src, dst := p.pix, bytesPool.get(len(p.pix))
 	const block = 32 // both sides of a block stay in the cache
 	split(workers, (h+block-1)/block, 1, func(lo, hi int) {
 		for by := lo * block; by < min(hi*block, h); by += block {
@@ -59,6 +71,4 @@ func (p *Picture) turn(o orientation, workers int) {
 			}
 		}
 	})
-	bytesPool.put(src)
-	p.pix, p.Width, p.Height = dst, w, h
 }

@@ -2,8 +2,8 @@ package cutout
 
 import (
 	"encoding/binary"
-	"hash/adler32"
 	"hash/crc32"
+	"image"
 	"io"
 )
 
@@ -13,12 +13,36 @@ import (
 // Every piece is an IDAT chunk, and no more than a few pieces are in memory.
 // Format: W3C PNG, third edition.
 
+// Channels says which channels a PNG has.
+type Channels int
+
+// The choices; their values are the samples per pixel of the PNG.
+const (
+	RGBA      Channels = 4
+	Opaque    Channels = 3 // colours without alpha
+	AlphaOnly Channels = 1 // alpha as grey
+)
+
+// EncodePNG writes m as PNG while it is being compressed, on up to workers
+// goroutines. An error is the writer's.
+func EncodePNG(w io.Writer, m *image.NRGBA, channels Channels, workers int) error {
+	img := pngImage{
+		width: m.Rect.Dx(), height: m.Rect.Dy(), pix: m.Pix, stride: m.Stride,
+		stored: 4, channels: int(channels),
+	}
+	if channels == AlphaOnly {
+		img.pix = m.Pix[3:]
+	}
+	return img.encode(w, workers)
+}
+
 // pngImage is what is to be encoded: 8-bit samples, of which stored lie in
 // memory per pixel and the first channels are written.
 type pngImage struct {
 	width, height int
 	channels      int // 1 grey, 3 RGB, 4 RGBA
 	stored        int
+	stride        int // bytes from row to row
 	pix           []uint8
 }
 
@@ -77,8 +101,7 @@ func (m *pngImage) compress(lo, hi int, first, last bool) piece {
 	for y := lo; y < hi; y++ {
 		f.row(filtered[(y-lo)*(f.bytes+1):][:f.bytes+1], y)
 	}
-	p := piece{adler: adler32.Checksum(filtered), size: len(filtered)}
-
+	p := piece{size: len(filtered)}
 	p.idat = bytesPool.get(len(filtered) + len(filtered)/8 + 2048)[:8]
 	if first {
 		p.idat = append(p.idat, 0x78, 0x01) // deflate, 32 KB window, fastest
@@ -86,6 +109,7 @@ func (m *pngImage) compress(lo, hi int, first, last bool) piece {
 	d := deflaters.Get().(*deflater)
 	defer deflaters.Put(d)
 	p.idat = d.deflate(p.idat, filtered, last)
+	p.adler = d.adler(filtered)
 	p.idat = append(p.idat, 0, 0, 0, 0)
 	sealChunk(p.idat, "IDAT")
 	return p
@@ -97,6 +121,14 @@ func sealChunk(chunk []byte, kind string) {
 	binary.BigEndian.PutUint32(chunk, uint32(n-12))
 	copy(chunk[4:], kind)
 	binary.BigEndian.PutUint32(chunk[n-4:], crc32.ChecksumIEEE(chunk[4:n-4]))
+}
+
+// adlerOfRun is the checksum of n bytes of v: 1 + v + v + …, and the sum of
+// those sums.
+func adlerOfRun(v uint8, n int) uint32 {
+	const mod = 65521
+	c, k := uint64(v), uint64(n)
+	return uint32((k+c*(k*(k+1)/2%mod))%mod<<16 | (1+c*k)%mod)
 }
 
 // combineAdler returns the checksum of two stretches, the second of n bytes,

@@ -40,7 +40,7 @@ func program(ctx context.Context, args ...string) *exec.Cmd {
 }
 
 // bgremover runs one command line to its end.
-func bgremover(t *testing.T, args ...string) (stdout, stderr string, code int) {
+func bgremover(t testing.TB, args ...string) (stdout, stderr string, code int) {
 	t.Helper()
 	cmd := program(t.Context(), args...)
 	var out, err bytes.Buffer
@@ -51,7 +51,7 @@ func bgremover(t *testing.T, args ...string) (stdout, stderr string, code int) {
 
 // running is a service in a process of its own.
 type running struct {
-	t    *testing.T
+	t    testing.TB
 	cmd  *exec.Cmd
 	data string
 	url  string
@@ -78,7 +78,7 @@ func (l *lines) String() string {
 }
 
 // serve starts a service with the small model and returns once it is ready.
-func serve(t *testing.T, data string, flags ...string) *running {
+func serve(t testing.TB, data string, flags ...string) *running {
 	t.Helper()
 	args := append([]string{
 		"serve", "--data", data, "--addr", "127.0.0.1:0", "--metrics-addr", "",
@@ -247,7 +247,7 @@ func (r *running) upload(photo []byte) accepted {
 }
 
 // until asks again until a condition holds.
-func until(t *testing.T, what string, holds func() bool) {
+func until(t testing.TB, what string, holds func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(time.Minute); !holds(); {
 		if time.Now().After(deadline) {
@@ -273,7 +273,7 @@ func (r *running) status(a accepted) string {
 }
 
 // sealed lists the objects in the blob store of a data folder.
-func sealed(t *testing.T, data string) (files []string) {
+func sealed(t testing.TB, data string) (files []string) {
 	t.Helper()
 	err := filepath.WalkDir(filepath.Join(data, "blobs"), func(path string, entry os.DirEntry, err error) error {
 		if err == nil && entry.Type().IsRegular() {
@@ -287,12 +287,12 @@ func sealed(t *testing.T, data string) (files []string) {
 	return files
 }
 
-func photo(t *testing.T) []byte {
+func photo(t testing.TB) []byte {
 	t.Helper()
 	return testphotos.Original("astronaut")
 }
 
-func dataFolder(t *testing.T) string {
+func dataFolder(t testing.TB) string {
 	t.Helper()
 	return filepath.Join(embeddedtest.TempDir(t), "data")
 }

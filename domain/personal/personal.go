@@ -6,12 +6,17 @@
 // of the vault, and once that key is destroyed it reads as erased, for ever.
 package personal
 
-import "fmt"
+import (
+	"fmt"
+	"unique"
+)
 
 // Text is a personal text in one of four states: empty (the zero value), known, sealed (its
 // key was not asked for) or erased (its key is destroyed).
 type Text struct {
-	plain string
+	// A handle prints as an address: fmt prints the fields of structs inside others
+	// without asking their methods.
+	plain unique.Handle[string]
 	state state
 }
 
@@ -42,13 +47,16 @@ func Of(plain string) Text {
 	if plain == "" {
 		return Text{}
 	}
-	return Text{plain: plain, state: known}
+	return Text{plain: unique.Make(plain), state: known}
 }
 
 // Reveal returns the plain text; ok is false when it is sealed or erased. An empty text
 // reveals as "", true.
 func (t Text) Reveal() (plain string, ok bool) {
-	return t.plain, t.state == known || t.state == empty
+	if t.state != known {
+		return "", t.state == empty
+	}
+	return t.plain.Value(), true
 }
 
 // IsErased says that the text existed and its key is destroyed.

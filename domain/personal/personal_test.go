@@ -20,8 +20,10 @@ func TestTextHidesItself(t *testing.T) {
 		type holder struct {
 			Name personal.Text
 			List []personal.Text
+			own  personal.Text // fmt asks no methods of unexported fields
+			ptr  *personal.Text
 		}
-		h := holder{text, []personal.Text{text}}
+		h := holder{text, []personal.Text{text}, text, &text}
 		var shown strings.Builder
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d"} {
 			fmt.Fprintf(&shown, verb+verb+verb, text, &text, h)

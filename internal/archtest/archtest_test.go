@@ -36,6 +36,7 @@ var rules = []struct {
 	{folder: "internal/embedded/embeddedtest", ours: []string{"internal/embedded"}, outside: []string{"github.com/jackc/pgx/v5"}},
 	{folder: "internal/config", outside: anything},
 	{folder: "internal/telemetry", outside: anything},
+	{folder: "internal/clock"},
 	{folder: "internal/archtest"},
 	{folder: "internal/testphotos", outside: []string{"golang.org/x/image"}},
 	{folder: "projections", ours: []string{"domain"}, outside: []string{"github.com/jackc/pgx/v5"}},

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/bgremover/bgremover/domain/event"
@@ -28,28 +30,32 @@ type DeleteDue struct {
 	Now       Now
 }
 
-// Do deletes every picture that is due now and returns how many it deleted. A picture
-// that cannot be deleted does not keep the others.
+// Do deletes every picture that is due now and returns how many it deleted. Pictures
+// that cannot be deleted do not keep the others, however many they are.
 func (d DeleteDue) Do(ctx context.Context) (deleted int, err error) {
+	failed := map[id.Image]error{}
 	for {
-		due, err := d.Images.Due(ctx, d.Now(), dueBatch)
+		limit := dueBatch + len(failed)
+		due, err := d.Images.Due(ctx, d.Now(), limit)
 		if err != nil {
 			return deleted, fmt.Errorf("list due images: %w", err)
 		}
-		var failures []error
-		progress := 0
+		before := deleted + len(failed)
 		for _, img := range due {
-			switch did, err := d.one(ctx, img); {
-			case err != nil:
-				failures = append(failures, fmt.Errorf("delete image %s: %w", img, err))
-			case did:
-				progress++
+			if failed[img] != nil {
+				continue
+			}
+			did, err := d.one(ctx, img)
+			if err != nil {
+				failed[img] = fmt.Errorf("delete image %s: %w", img, err)
+			}
+			if did {
+				deleted++
 			}
 		}
-		deleted += progress
 		// A view that lags behind lists again what was just deleted, and nothing else is new.
-		if len(failures) > 0 || progress == 0 || len(due) < dueBatch {
-			return deleted, errors.Join(failures...)
+		if deleted+len(failed) == before || len(due) < limit {
+			return deleted, errors.Join(slices.Collect(maps.Values(failed))...)
 		}
 	}
 }

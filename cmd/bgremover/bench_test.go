@@ -2,8 +2,7 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"io"
+	"errors"
 	"log/slog"
 	"net/http"
 	"os"
@@ -63,9 +62,9 @@ func bare(ctx context.Context, m *onnx.Model, photo []byte) error {
 
 // cut asks the service for one cutout, to the last byte of its body.
 func (r *running) cut(photo []byte) error {
-	res, content, err := r.post("/v1.0/removebg", "image_file", photo, nil)
-	if err == nil && res.StatusCode != http.StatusOK {
-		err = fmt.Errorf("%s: %s", res.Status, content)
+	res, err := r.post("/v1.0/removebg", "image_file", photo, nil)
+	if err == nil && res.code != http.StatusOK {
+		err = errors.New(res.String())
 	}
 	return err
 }
@@ -183,13 +182,10 @@ func BenchmarkWarmStart(b *testing.B) {
 	for b.Loop() {
 		began := time.Now()
 		s := serve(b, data, flags...)
-		res, err := http.Get(s.url + "/readyz") //nolint:noctx // a benchmark
-		if err != nil || res.StatusCode != http.StatusOK {
-			b.Fatal(res, err)
+		if res := s.ask(http.MethodGet, "/readyz", ""); res.code != http.StatusOK {
+			b.Fatal(res)
 		}
 		starts = append(starts, time.Since(began))
-		_, _ = io.Copy(io.Discard, res.Body)
-		_ = res.Body.Close()
 		s.stop()
 	}
 	b.ReportMetric(0, "ns/op")

@@ -44,12 +44,12 @@ func TestKilledAtAnyMoment(t *testing.T) {
 		for range 3 {
 			clients.Go(func() {
 				for range uploads {
-					res, content, err := s.post("/v1/images", "image", photo(t), nil)
-					if err != nil || res.StatusCode != http.StatusAccepted {
+					res, err := s.post("/v1/images", "image", photo(t), nil)
+					if err != nil || res.code != http.StatusAccepted {
 						return // killed
 					}
 					var a accepted
-					if json.Unmarshal(content, &a) == nil {
+					if json.Unmarshal(res.body, &a) == nil {
 						mu.Lock()
 						acknowledged = append(acknowledged, a)
 						mu.Unlock()

@@ -16,20 +16,21 @@ import (
 	"time"
 
 	"github.com/bgremover/bgremover/adapters/web/operator"
+	"github.com/bgremover/bgremover/internal/testphotos"
 )
 
 // The whole life of a photo through a service of its own: everything in it is the real part.
 func TestOnePhotoEndToEnd(t *testing.T) {
 	t.Parallel()
 	s := serve(t, dataFolder(t))
-	res, cutout, err := s.post("/v1.0/removebg", "image_file", photo(t), nil)
+	res, err := s.post("/v1.0/removebg", "image_file", photo(t), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if res.StatusCode != http.StatusOK || res.Header.Get("Content-Type") != "image/png" {
-		t.Fatalf("got %s %s", res.Status, cutout)
+	if res.code != http.StatusOK || res.header.Get("Content-Type") != "image/png" {
+		t.Fatalf("got %s", res)
 	}
-	checkCutout(t, cutout)
+	checkCutout(t, res.body)
 
 	want := "image.uploaded image.processed image.downloaded image.deleted vault.key_destroyed"
 	var record []operator.Line
@@ -89,36 +90,36 @@ func TestUploadFollowDownloadGone(t *testing.T) {
 	until(t, "the cutout", func() bool { return s.status(a) == "ready" })
 	path := "/v1/images/" + a.ID
 
-	if res, content := s.ask(http.MethodHead, path+"/result", a.Capability); res.StatusCode != http.StatusOK || len(content) != 0 {
-		t.Errorf("HEAD: %s", res.Status)
+	if res := s.ask(http.MethodHead, path+"/result", a.Capability); res.code != http.StatusOK || len(res.body) != 0 {
+		t.Errorf("HEAD: %s", res)
 	}
 	for _, of := range []string{"", "?of=original"} {
-		res, content := s.ask(http.MethodGet, path+"/preview"+of, a.Capability)
-		if cfg, err := png.DecodeConfig(bytes.NewReader(content)); err != nil || cfg.Width != 512 {
-			t.Errorf("preview%s: %s, %v", of, res.Status, err)
+		res := s.ask(http.MethodGet, path+"/preview"+of, a.Capability)
+		if cfg, err := png.DecodeConfig(bytes.NewReader(res.body)); err != nil || cfg.Width != 512 {
+			t.Errorf("preview%s: %d, %v", of, res.code, err)
 		}
 	}
 	for _, token := range []string{"", "wrong", a.Capability[1:] + "0"} {
-		if res, _ := s.ask(http.MethodGet, path, token); res.StatusCode != http.StatusNotFound {
-			t.Errorf("token %q: %s", token, res.Status)
+		if res := s.ask(http.MethodGet, path, token); res.code != http.StatusNotFound {
+			t.Errorf("token %q: %s", token, res)
 		}
 	}
-	res, cutout := s.ask(http.MethodGet, path+"/result", a.Capability)
-	if res.StatusCode != http.StatusOK {
-		t.Fatalf("result: %s", res.Status)
+	res := s.ask(http.MethodGet, path+"/result", a.Capability)
+	if res.code != http.StatusOK {
+		t.Fatalf("result: %s", res)
 	}
-	checkCutout(t, cutout)
+	checkCutout(t, res.body)
 	until(t, "the deletion", func() bool { return s.status(a) == "deleted" })
-	if res, _ := s.ask(http.MethodGet, path+"/result", a.Capability); res.StatusCode != http.StatusGone {
-		t.Errorf("a second download: %s", res.Status)
+	if res := s.ask(http.MethodGet, path+"/result", a.Capability); res.code != http.StatusGone {
+		t.Errorf("a second download: %s", res)
 	}
 	if want := "image.uploaded image.processed image.downloaded image.deleted vault.key_destroyed"; story(s.record()) != want {
 		t.Errorf("the record says %q", story(s.record()))
 	}
 
 	// The figures of the hour hold what happened.
-	if res, page := s.ask(http.MethodGet, "/stats", ""); res.StatusCode != http.StatusOK || !bytes.Contains(page, []byte("<svg")) {
-		t.Errorf("/stats: %s", res.Status)
+	if res := s.ask(http.MethodGet, "/stats", ""); res.code != http.StatusOK || !bytes.Contains(res.body, []byte("<svg")) {
+		t.Errorf("/stats: %s", res)
 	}
 }
 
@@ -140,13 +141,13 @@ func TestBadPhotosAreRefusedAndLeaveNothing(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			res, content, err := s.post("/v1/images", "image", tt.photo, nil)
+			res, err := s.post("/v1/images", "image", tt.photo, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
 			var problem struct{ Code, Detail, Help string }
-			if err := json.Unmarshal(content, &problem); err != nil || res.StatusCode != tt.status || problem.Code != tt.code {
-				t.Errorf("got %s %s, want %d %s", res.Status, content, tt.status, tt.code)
+			if err := json.Unmarshal(res.body, &problem); err != nil || res.code != tt.status || problem.Code != tt.code {
+				t.Errorf("got %s, want %d %s", res, tt.status, tt.code)
 			}
 		})
 	}
@@ -157,12 +158,11 @@ func TestBadPhotosAreRefusedAndLeaveNothing(t *testing.T) {
 	t.Run("cut in its pixels", func(t *testing.T) {
 		a := s.upload(jpeg[:len(jpeg)/2])
 		until(t, "the refusal", func() bool { return s.status(a) == "failed" })
-		_, content := s.ask(http.MethodGet, "/v1/images/"+a.ID, a.Capability)
-		if !bytes.Contains(content, []byte("image.truncated")) {
-			t.Errorf("its owner sees %s", content)
+		if res := s.ask(http.MethodGet, "/v1/images/"+a.ID, a.Capability); !bytes.Contains(res.body, []byte("image.truncated")) {
+			t.Errorf("its owner sees %s", res)
 		}
-		if res, content := s.ask(http.MethodDelete, "/v1/images/"+a.ID, a.Capability); res.StatusCode != http.StatusOK {
-			t.Errorf("delete: %s %s", res.Status, content)
+		if res := s.ask(http.MethodDelete, "/v1/images/"+a.ID, a.Capability); res.code != http.StatusOK {
+			t.Errorf("delete: %s", res)
 		}
 		if want := "image.uploaded image.processing_failed image.deleted vault.key_destroyed"; story(s.record()) != want {
 			t.Errorf("the record says %q", story(s.record()))
@@ -178,6 +178,32 @@ func hugePNGHeader(t *testing.T) []byte {
 		t.Fatal(err)
 	}
 	return repairIHDR(b.Bytes(), 60000, 60000)
+}
+
+func TestSameRequestAgainAfterARestart(t *testing.T) {
+	t.Parallel()
+	data := dataFolder(t)
+	mine := http.Header{"Idempotency-Key": {"holiday-1"}}
+	send := func(s *running, photo []byte) answer {
+		res, err := s.post("/v1/images", "image", photo, mine)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return res
+	}
+	s := serve(t, data)
+	first := s.accepted(send(s, photo(t)))
+	s.kill()
+	s = serve(t, data)
+	if again := s.accepted(send(s, photo(t))); again.ID != first.ID || again.Capability != first.Capability {
+		t.Errorf("the first time %+v, again %+v", first, again)
+	}
+	if other := send(s, testphotos.Original("coffee")); other.code != http.StatusUnprocessableEntity {
+		t.Errorf("another photo under the same key: %s", other)
+	}
+	if got := s.record("--type", "image.uploaded.v1"); len(got) != 1 {
+		t.Errorf("%d uploads are recorded", len(got))
+	}
 }
 
 // A deadline, tried for real by moving the service's clock.

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"mime/multipart"
 	"net/http"
@@ -122,7 +123,7 @@ func serve(t testing.TB, data string, flags ...string) *running {
 // kill ends the process as a power cut would. It may be over already.
 func (r *running) kill() {
 	_ = r.cmd.Process.Signal(syscall.SIGKILL)
-	r.wait()
+	_ = r.wait()
 }
 
 // stop ends it as an operator would, and fails the test when it does not end well.
@@ -170,7 +171,7 @@ func story(record []operator.Line) string {
 }
 
 // post sends a photo as a form's field.
-func (r *running) post(path, field string, photo []byte, header http.Header) (*http.Response, []byte, error) {
+func (r *running) post(path, field string, photo []byte, header http.Header) (answer, error) {
 	var body bytes.Buffer
 	form := multipart.NewWriter(&body)
 	part, err := form.CreateFormFile(field, "holiday.jpg")
@@ -181,11 +182,11 @@ func (r *running) post(path, field string, photo []byte, header http.Header) (*h
 		err = form.Close()
 	}
 	if err != nil {
-		return nil, nil, err
+		return answer{}, err
 	}
 	req, err := http.NewRequestWithContext(r.t.Context(), http.MethodPost, r.url+path, &body)
 	if err != nil {
-		return nil, nil, err
+		return answer{}, err
 	}
 	req.Header = header.Clone()
 	if req.Header == nil {
@@ -195,31 +196,41 @@ func (r *running) post(path, field string, photo []byte, header http.Header) (*h
 	return roundTrip(req)
 }
 
-func roundTrip(req *http.Request) (*http.Response, []byte, error) {
+// answer is a response whose body was read and closed.
+type answer struct {
+	code   int
+	header http.Header
+	body   []byte
+}
+
+func (a answer) String() string {
+	const most = 300
+	return fmt.Sprintf("%d %s", a.code, a.body[:min(len(a.body), most)])
+}
+
+func roundTrip(req *http.Request) (answer, error) {
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return nil, nil, err
+		return answer{}, err
 	}
-	content, err := io.ReadAll(res.Body)
-	if closeErr := res.Body.Close(); err == nil {
-		err = closeErr
-	}
-	return res, content, err
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	return answer{res.StatusCode, res.Header, body}, err
 }
 
 // ask sends a request with a capability.
-func (r *running) ask(method, path, capability string) (*http.Response, []byte) {
+func (r *running) ask(method, path, capability string) answer {
 	r.t.Helper()
 	req, err := http.NewRequestWithContext(r.t.Context(), method, r.url+path, nil)
 	if err != nil {
 		r.t.Fatal(err)
 	}
 	req.Header.Set("Authorization", "Bearer "+capability)
-	res, content, err := roundTrip(req)
+	res, err := roundTrip(req)
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	return res, content
+	return res
 }
 
 // accepted is the answer to POST /v1/images.
@@ -232,16 +243,20 @@ type accepted struct {
 
 func (r *running) upload(photo []byte) accepted {
 	r.t.Helper()
-	res, content, err := r.post("/v1/images", "image", photo, nil)
+	res, err := r.post("/v1/images", "image", photo, nil)
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	if res.StatusCode != http.StatusAccepted {
-		r.t.Fatalf("upload: %s %s", res.Status, content)
+	return r.accepted(res)
+}
+
+func (r *running) accepted(res answer) (a accepted) {
+	r.t.Helper()
+	if res.code != http.StatusAccepted {
+		r.t.Fatalf("upload: %s", res)
 	}
-	var a accepted
-	if err := json.Unmarshal(content, &a); err != nil || a.ID == "" || a.Capability == "" {
-		r.t.Fatalf("upload answered %s: %v", content, err)
+	if err := json.Unmarshal(res.body, &a); err != nil || a.ID == "" || a.Capability == "" {
+		r.t.Fatalf("upload answered %s: %v", res, err)
 	}
 	return a
 }
@@ -264,10 +279,10 @@ func until(t testing.TB, what string, holds func() bool) {
 // status of a picture, as its holder sees it.
 func (r *running) status(a accepted) string {
 	r.t.Helper()
-	res, content := r.ask(http.MethodGet, "/v1/images/"+a.ID, a.Capability)
+	res := r.ask(http.MethodGet, "/v1/images/"+a.ID, a.Capability)
 	var s struct{ Status string }
-	if err := json.Unmarshal(content, &s); err != nil || res.StatusCode != http.StatusOK {
-		r.t.Fatalf("status: %s %s", res.Status, content)
+	if err := json.Unmarshal(res.body, &s); err != nil || res.code != http.StatusOK {
+		r.t.Fatalf("status: %s", res)
 	}
 	return s.Status
 }

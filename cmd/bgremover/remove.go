@@ -88,7 +88,7 @@ func (c *removeCmd) all(ctx context.Context, std streams, r remover, jobs []job)
 			if err != nil {
 				failed = append(failed, fmt.Sprintf("%s: %s", j.in, sentence(err)))
 			}
-			_ = bar.Add(1) //nolint:errcheck // a progress bar that cannot be drawn stops nothing
+			_ = bar.Add(1) // a progress bar that cannot be drawn stops nothing
 			return ctx.Err()
 		})
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"strconv"
 	"strings"
 	"time"
@@ -83,44 +82,15 @@ func (t *term) launch(batch []numbered, landed chan<- flight) {
 	}()
 }
 
-// land makes sure that a batch is stored, and notes it. On any doubt all of it is sent
-// again: a part of it may have been stored, and any part.
+// land notes that a batch is stored. When that is in doubt (any part of it may be stored,
+// and what was stored before may be lost) the term ends: the next one looks at what is
+// there, and publishes everything from the first fact that is not.
 func (t *term) land(ctx context.Context, batch []numbered, f flight) error {
-	for pause := t.Pause; f.err != nil; pause = min(2*pause, pauseTops*t.Pause) {
-		if errors.Is(f.err, ErrLost) {
-			return fmt.Errorf("publish: %w", f.err)
-		}
-		t.counts.Repeats.Add(1)
-		t.report(func(h *Health) { h.Trouble = f.err.Error() })
-		t.Log.WarnContext(ctx, "a batch could not be published and is published again",
-			slog.Int64("from", batch[0].seq), slog.Int("facts", len(batch)), slog.Any("err", f.err))
-		if err := sleep(ctx, pause); err != nil {
-			return err
-		}
-		if err := t.stillOurs(ctx); err != nil {
-			return err
-		}
-		landed := make(chan flight, 1)
-		t.launch(batch, landed)
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case f = <-landed:
-		}
+	if f.err != nil {
+		t.counts.Failures.Add(1)
+		return fmt.Errorf("publish facts %d to %d: %w", batch[0].seq, batch[len(batch)-1].seq, f.err)
 	}
 	return t.mark(ctx, batch, f.offset)
-}
-
-// stillOurs fails when the connection, and with it the lock, or the term is gone.
-func (t *term) stillOurs(ctx context.Context) error {
-	var number int64
-	if err := t.conn.QueryRow(ctx, "select term from ledger.head").Scan(&number); err != nil {
-		return fmt.Errorf("look after the term: %w", err)
-	}
-	if number != t.number {
-		return errTermOver
-	}
-	return nil
 }
 
 // send publishes a batch once: first what the record does not have yet, then the uploads

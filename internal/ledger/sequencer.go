@@ -41,7 +41,8 @@ type SequencerConfig struct {
 	// BatchFacts and BatchBytes bound what is numbered and published at once; 2 000 and
 	// 2 MiB if zero. A batch ends with the append that reaches one of them.
 	BatchFacts, BatchBytes int
-	// Pause is the first pause after a failure, doubled up to 20 times of it; 250 ms if zero.
+	// Pause is the first pause between two terms, doubled while none gets to its work, up to
+	// 20 times of it; 250 ms if zero.
 	Pause time.Duration
 }
 
@@ -60,7 +61,7 @@ type SequencerCounters struct {
 	Terms     atomic.Int64
 	Facts     atomic.Int64 // published
 	Batches   atomic.Int64 // published; with Facts it tells how many round trips a fact costs
-	Repeats   atomic.Int64 // batches published again
+	Failures  atomic.Int64 // batches whose storing was in doubt; each ended a term
 	Uploads   atomic.Int64 // handed to the processors
 	Adopted   atomic.Int64 // facts that Kafka had and Postgres did not
 	Displaced atomic.Int64 // appends that were removed, because Kafka had others in their place

@@ -204,9 +204,13 @@ func (s *service) recordWorks(ctx context.Context) error {
 	case state.Halted != "":
 		return fmt.Errorf("the record is halted: %s", state.Halted)
 	}
-	if h := s.sequencer.Health(); h.Trouble != "" {
+	h := s.sequencer.Health()
+	// On a database that is shared, another process may hold the sequencer's lock.
+	shared := s.cfg.Postgres != ""
+	switch {
+	case h.Trouble != "":
 		return fmt.Errorf("the sequencer is in trouble: %s", h.Trouble)
-	} else if h.Term == 0 && state.Term == 0 {
+	case h.Term == 0 && !(shared && state.Term > 0):
 		return errors.New("no sequencer has begun its work yet")
 	}
 	return nil

@@ -6,12 +6,16 @@ import (
 	"hash/crc32"
 	"math/rand/v2"
 	"net/http"
+	"os"
+	"path/filepath"
 	"runtime"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/bgremover/bgremover/adapters/web/operator"
+	"github.com/bgremover/bgremover/internal/embedded/embeddedtest"
 )
 
 // repairIHDR gives a PNG other dimensions and a header that is valid for them.
@@ -84,6 +88,49 @@ func TestKilledAtAnyMoment(t *testing.T) {
 		t.Errorf("%d uploads, %d deletions", len(uploads), len(deletions))
 	}
 	s.stop()
+}
+
+// Two services on one PostgreSQL, one Kafka and one store share the work; one of them dies.
+func TestOneOfTwoDies(t *testing.T) {
+	kafka := embeddedtest.NewKafka(t)
+	t.Setenv("BGREMOVER_POSTGRES", embeddedtest.NewDatabase(t))
+	t.Setenv("BGREMOVER_KAFKA", strings.Join(kafka.Brokers(), ","))
+	t.Setenv("BGREMOVER_KAFKA_USER", kafka.Username())
+	t.Setenv("BGREMOVER_KAFKA_PASSWORD", kafka.Password())
+	t.Setenv("BGREMOVER_BLOBS", filepath.Join(embeddedtest.TempDir(t), "blobs"))
+
+	first := serve(t, dataFolder(t))
+	// The second needs the same key-encryption keyset, and says so.
+	second := dataFolder(t)
+	_, errs, code := bgremover(t, "serve", "--data", second, "--addr", "127.0.0.1:0", "--metrics-addr", "",
+		"--model", "u2netp", "--accept-model-passport", "u2netp")
+	if code == 0 || !strings.Contains(errs, "keyset") {
+		t.Fatalf("without the keyset: exit code %d, %s", code, errs)
+	}
+	keyset, err := os.ReadFile(filepath.Join(first.data, "keyset"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(second, "keyset"), keyset)
+	other := serve(t, second)
+
+	var acknowledged []accepted
+	for i := range 12 {
+		via := []*running{first, other}[i%2]
+		acknowledged = append(acknowledged, via.upload(photo(t)))
+	}
+	first.kill()
+	for _, a := range acknowledged {
+		until(t, "the cutout of an acknowledged upload", func() bool { return other.status(a) == "ready" })
+	}
+	checkRecord(t, other.record(), acknowledged)
+
+	// A capability that one service gave opens the picture at the other.
+	res := other.ask(http.MethodGet, "/v1/images/"+acknowledged[0].ID+"/result", acknowledged[0].Capability)
+	if res.code != http.StatusOK {
+		t.Errorf("download at the other service: %s", res)
+	}
+	other.stop()
 }
 
 // checkRecord says whether the numbers have no hole, no stream has a version twice, every

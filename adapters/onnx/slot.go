@@ -26,9 +26,11 @@ var _ cutout.Segmenter = (*Slot)(nil)
 func (m *Model) newSlot() (_ *Slot, err error) {
 	s := &Slot{m: m}
 	if s.in, err = pinned(&s.pin, m.inputShape()); err != nil {
+		s.pin.Unpin()
 		return nil, err
 	}
 	if s.out, err = pinned(&s.pin, m.shape); err != nil {
+		s.pin.Unpin()
 		return nil, errors.Join(err, s.in.Destroy())
 	}
 	return s, nil

@@ -25,7 +25,7 @@ const callers = 64
 func fsynced(b *testing.B) *world {
 	b.Helper()
 	server := embeddedtest.StartPostgres(b, map[string]string{"max_connections": "100"})
-	return worldOver(b, server.DSN(), startKafka(b, b.TempDir()))
+	return worldOver(b, server.DSN(), newCluster(b))
 }
 
 // share runs do n times, by 64 callers, and returns how many that makes a second.

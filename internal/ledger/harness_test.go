@@ -24,7 +24,6 @@ import (
 	"github.com/bgremover/bgremover/domain/image"
 	"github.com/bgremover/bgremover/domain/personal"
 	"github.com/bgremover/bgremover/domain/system"
-	"github.com/bgremover/bgremover/internal/embedded"
 	"github.com/bgremover/bgremover/internal/embedded/embeddedtest"
 	"github.com/bgremover/bgremover/internal/ledger"
 )
@@ -44,7 +43,7 @@ type world struct {
 
 func newWorld(t testing.TB, options ...func(*ledger.Options)) *world {
 	t.Helper()
-	return worldOver(t, embeddedtest.NewDatabase(t), startKafka(t, t.TempDir()), options...)
+	return worldOver(t, embeddedtest.NewDatabase(t), newCluster(t), options...)
 }
 
 func worldOver(t testing.TB, dsn string, cfg kafka.Config, options ...func(*ledger.Options)) *world {
@@ -74,11 +73,9 @@ func openPool(t testing.TB, dsn string) *pgxpool.Pool {
 	return pool
 }
 
-func startKafka(t testing.TB, dir string) kafka.Config {
+func newCluster(t testing.TB) kafka.Config {
 	t.Helper()
-	k, err := embedded.StartKafka(context.WithoutCancel(t.Context()), embedded.KafkaConfig{Dir: dir})
-	must(t, err)
-	t.Cleanup(func() { must(t, k.Close()) })
+	k := embeddedtest.NewKafka(t)
 	return kafka.Config{Brokers: k.Brokers(), User: k.Username(), Password: k.Password()}
 }
 

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -130,7 +129,7 @@ func away(err error) bool {
 	}
 	pg, ok := errors.AsType[*pgconn.PgError](err)
 	if !ok {
-		return strings.Contains(err.Error(), "conn closed")
+		return false
 	}
 	switch class := pg.Code[:2]; class {
 	case "08", "53", "57", "58": // connection, resources, operator intervention, system

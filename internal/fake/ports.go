@@ -6,6 +6,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/binary"
+	"slices"
 	"sync"
 	"time"
 
@@ -31,9 +32,12 @@ func (Retention) Downloaded(_ context.Context, whole bool) (bool, event.Decision
 	return whole, decided("retention.downloaded"), nil
 }
 
-// Due says delete when it is time.
+// Lead is how long before its deadline a picture is deleted.
+const Lead = 30 * time.Second
+
+// Due says delete when it is nearly time.
 func (Retention) Due(_ context.Context, due, now time.Time) (bool, event.Decision, error) {
-	return !now.Before(due), decided("retention.due"), nil
+	return !now.Add(Lead).Before(due), decided("retention.due"), nil
 }
 
 // Requested says delete.
@@ -86,7 +90,7 @@ type Requests struct {
 
 type request struct {
 	fingerprint []byte
-	finished    bool
+	state       usecase.RequestState // RequestFresh once it was abandoned
 }
 
 // Begin takes a request.
@@ -96,33 +100,39 @@ func (r *Requests) Begin(_ context.Context, req id.Request, fingerprint []byte, 
 	if r.seen == nil {
 		r.seen = map[id.Request]*request{}
 	}
-	switch known := r.seen[req]; {
-	case known == nil:
-		r.seen[req] = &request{fingerprint: fingerprint}
-		return usecase.RequestFresh, nil
-	case !bytes.Equal(known.fingerprint, fingerprint):
-		return usecase.RequestOther, nil
-	case known.finished:
-		return usecase.RequestFinished, nil
-	default:
-		return usecase.RequestRunning, nil
+	known := r.seen[req]
+	if known == nil {
+		known = &request{fingerprint: bytes.Clone(fingerprint), state: usecase.RequestFresh}
+		r.seen[req] = known
 	}
+	if !bytes.Equal(known.fingerprint, fingerprint) {
+		return usecase.RequestOther, nil
+	}
+	found := known.state
+	if found == usecase.RequestFresh {
+		known.state = usecase.RequestRunning
+	}
+	return found, nil
 }
 
 // Finish marks a request as answered.
 func (r *Requests) Finish(_ context.Context, req id.Request) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.seen[req].finished = true
+	r.end(req, usecase.RequestFinished)
 	return nil
 }
 
-// Abandon forgets a request.
+// Abandon lets a request be sent again. A finished one stays finished.
 func (r *Requests) Abandon(_ context.Context, req id.Request) error {
+	r.end(req, usecase.RequestFresh)
+	return nil
+}
+
+func (r *Requests) end(req id.Request, state usecase.RequestState) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	delete(r.seen, req)
-	return nil
+	if known := r.seen[req]; known != nil && known.state != usecase.RequestFinished {
+		known.state = state
+	}
 }
 
 // Attempts counts in memory.
@@ -148,4 +158,35 @@ func (a *Attempts) Clear(_ context.Context, img id.Image) error {
 	defer a.mu.Unlock()
 	delete(a.count, img)
 	return nil
+}
+
+// Deliveries are marked in memory, and stale at once.
+type Deliveries struct {
+	mu     sync.Mutex
+	marked []id.Image
+}
+
+// Mark notes a picture.
+func (d *Deliveries) Mark(_ context.Context, img id.Image) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !slices.Contains(d.marked, img) {
+		d.marked = append(d.marked, img)
+	}
+	return nil
+}
+
+// Clear forgets a mark.
+func (d *Deliveries) Clear(_ context.Context, img id.Image) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.marked = slices.DeleteFunc(d.marked, func(marked id.Image) bool { return marked == img })
+	return nil
+}
+
+// Stale returns what is marked, the oldest first.
+func (d *Deliveries) Stale(_ context.Context, _ time.Duration, limit int) ([]id.Image, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Clone(d.marked[:min(limit, len(d.marked))]), nil
 }

@@ -26,7 +26,7 @@ func listenControl(ctx context.Context, data string) (net.Listener, error) {
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("remove the old control socket: %w", err)
 	}
-	// The folder is 0700, so nobody gets between the socket's making and its mode.
+	// Nobody else can write to the folder, and before the mode is set nobody else may write to the socket.
 	listener, err := new(net.ListenConfig).Listen(ctx, "unix", path)
 	if err != nil {
 		return nil, fmt.Errorf("open the control socket: %w", err)

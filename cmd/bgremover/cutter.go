@@ -1,13 +1,16 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/bgremover/bgremover/adapters/onnx"
+	"github.com/bgremover/bgremover/adapters/web/api"
 	"github.com/bgremover/bgremover/domain/image"
 	"github.com/bgremover/bgremover/internal/cutout"
 	"github.com/bgremover/bgremover/internal/usecase"
@@ -15,9 +18,10 @@ import (
 
 // cutter makes cutouts with one model: internal/cutout's mathematics over adapters/onnx's network.
 type cutter struct {
-	model *onnx.Model
-	busy  *atomic.Int64                         // counts the slots that are taken, when set
-	stage func(name string, took time.Duration) // is told how long each stage took, when set
+	model  *onnx.Model
+	busy   *atomic.Int64                         // counts the slots that are taken, when set
+	stage  func(name string, took time.Duration) // is told how long each stage took, when set
+	asides chan struct{}                         // held by previews and the like; nil where there are none
 }
 
 // slot waits for a slot. What it returns gives it back, the first time it is called.
@@ -42,24 +46,29 @@ func (c cutter) Cut(ctx context.Context, load func() ([]byte, error)) (usecase.C
 	if err != nil {
 		return usecase.Cutout{}, err
 	}
+	kept := false
+	defer func() { // also when a picture makes one of the stages panic
+		if !kept {
+			free()
+		}
+	}()
 	data, err := load()
 	if err != nil {
-		free()
 		return usecase.Cutout{}, err
 	}
 	result, err := cutout.Cut(ctx, data, cutout.Options{}, slot)
 	if err != nil {
-		free()
 		return usecase.Cutout{}, err
 	}
+	kept = true
 	return usecase.Cutout{
 		Model:  c.model.Passport().Name,
 		Width:  result.Width,
 		Height: result.Height,
 		Stages: stagesOf(result.Timings),
 		Encode: func(w io.Writer) (int64, error) {
+			defer free() // storing what is encoded needs no core
 			err := result.Encode(w, cutout.RGBA)
-			free() // storing what is encoded needs no core
 			c.tell(result.Timings)
 			return result.Timings.Encode.Milliseconds(), err
 		},
@@ -86,21 +95,61 @@ func (c cutter) tell(t cutout.Timings) {
 	}
 }
 
-// Shrink implements usecase.Shrinker. Previews take a slot like cutouts, because they hold a whole picture too.
+// asides is how many previews and changes of results are made at once: cutouts come first.
+const asides = 1
+
+// Shrink implements usecase.Shrinker. A preview takes a slot like a cutout, because it holds
+// a whole picture too; it is written when the slot is free again, however slowly it is read.
 func (c cutter) Shrink(ctx context.Context, load func() ([]byte, error), maxSide int, w io.Writer) error {
+	var png bytes.Buffer
+	err := c.aside(ctx, func(workers int) error {
+		data, err := load()
+		if err != nil {
+			return err
+		}
+		picture, err := cutout.Decode(data, cutout.Limits{}, workers)
+		if err != nil {
+			return err
+		}
+		defer picture.Release()
+		return picture.Preview(&png, maxSide, workers)
+	})
+	if err != nil {
+		return err
+	}
+	_, err = png.WriteTo(w)
+	return err
+}
+
+// transform makes what a client of remove.bg asked for out of a finished result: fewer pixels, or only the mask.
+func (c cutter) transform(ctx context.Context, png io.Reader, o api.Options, w io.Writer) (width, height int, err error) {
+	channels := cutout.RGBA
+	if o.AlphaOnly {
+		channels = cutout.AlphaOnly
+	}
+	err = c.aside(ctx, func(workers int) error {
+		data, err := io.ReadAll(png)
+		if err != nil {
+			return fmt.Errorf("read the result: %w", err)
+		}
+		width, height, err = cutout.Reduce(w, data, o.MaxPixels, channels, workers)
+		return err
+	})
+	return width, height, err
+}
+
+// aside does something with a slot that is not a cutout.
+func (c cutter) aside(ctx context.Context, do func(workers int) error) error {
+	select {
+	case c.asides <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-c.asides }()
 	slot, free, err := c.slot(ctx)
 	if err != nil {
 		return err
 	}
 	defer free()
-	data, err := load()
-	if err != nil {
-		return err
-	}
-	picture, err := cutout.Decode(data, cutout.Limits{}, slot.Workers())
-	if err != nil {
-		return err
-	}
-	defer picture.Release()
-	return picture.Preview(w, maxSide, slot.Workers())
+	return do(slot.Workers())
 }

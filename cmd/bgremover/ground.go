@@ -30,9 +30,13 @@ type ground struct {
 	closed []func() error  // in the order in which they were opened
 }
 
+// poolConns is how many connections requests share at least. The views, the sequencer, the
+// janitor and those who listen have their own.
+const poolConns = 24
+
 // openGround starts or connects to all of it at once: the slowest decides how long a start takes.
 func openGround(ctx context.Context, cfg config.Serve, log *slog.Logger) (_ *ground, err error) {
-	g := &ground{cores: runtime.NumCPU()}
+	g := &ground{cores: runtime.GOMAXPROCS(0)}
 	var post, broker, model func() error
 	defer func() {
 		g.closed = slices.DeleteFunc([]func() error{post, broker, model}, func(f func() error) bool { return f == nil })
@@ -75,7 +79,11 @@ func (g *ground) openPostgres(ctx context.Context, cfg config.Serve, log *slog.L
 		}
 		dsn, g.fell, server = own.DSN(), own.Done(), own.Stop
 	}
-	g.pool, err = pgxpool.New(ctx, dsn)
+	settings, err := pgxpool.ParseConfig(dsn)
+	if err == nil {
+		settings.MaxConns = max(settings.MaxConns, poolConns)
+		g.pool, err = pgxpool.NewWithConfig(ctx, settings)
+	}
 	if err == nil {
 		err = g.pool.Ping(ctx)
 	}

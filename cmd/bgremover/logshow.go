@@ -96,7 +96,7 @@ func askService(ctx context.Context, data, path string) (io.ReadCloser, error) {
 	case err != nil:
 		return nil, err
 	case answer.StatusCode != http.StatusOK:
-		return nil, fmt.Errorf("the service answered %s: %w", answer.Status, answer.Body.Close())
+		return nil, errors.Join(fmt.Errorf("the service answered %s", answer.Status), answer.Body.Close())
 	}
 	return answer.Body, nil
 }

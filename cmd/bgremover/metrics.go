@@ -40,6 +40,12 @@ func (s *service) measure(ctx context.Context) error {
 	for _, h := range s.views.Health() {
 		s.metrics.View(h.View, state.Published-h.Seq, h.State == projector.Stopped)
 	}
+	waiting, err := images.CountWaiting(ctx, s.ground.pool)
+	if err != nil {
+		return err
+	}
+	s.waiting.Store(waiting)
+	s.metrics.Waiting(waiting)
 	now := s.clock.Now()
 	late, err := images.Overdue(ctx, s.ground.pool, now)
 	if err != nil {

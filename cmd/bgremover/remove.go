@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -118,22 +119,24 @@ func (c *removeCmd) one(ctx context.Context, r remover, j job) (err error) {
 	if err := os.MkdirAll(filepath.Dir(j.out), 0o777); err != nil { //nolint:gosec // the user's folder, under the user's umask
 		return err
 	}
-	out, err := os.CreateTemp(filepath.Dir(j.out), ".bgremover-*")
+	// With the permissions of any file that this user makes.
+	unfinished := filepath.Join(filepath.Dir(j.out), ".bgremover-"+rand.Text())
+	out, err := os.OpenFile(unfinished, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666) //nolint:gosec // the user's umask decides
 	if err != nil {
 		return err
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, os.Remove(out.Name()))
+			err = errors.Join(err, os.Remove(unfinished))
 		}
 	}()
 	if err := r.remove(ctx, photo, out); err != nil {
 		return errors.Join(err, out.Close())
 	}
-	if err := errors.Join(out.Chmod(0o644), out.Close()); err != nil {
+	if err := out.Close(); err != nil {
 		return err
 	}
-	return os.Rename(out.Name(), j.out)
+	return os.Rename(unfinished, j.out)
 }
 
 // jobs lists what there is to do, and refuses what could not end well before any of it is done.

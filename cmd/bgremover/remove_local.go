@@ -14,7 +14,7 @@ import (
 type localRemover struct{ cutter }
 
 func newLocalRemover(ctx context.Context, cfg config.Model) (*localRemover, error) {
-	model, err := openModel(ctx, cfg, runtime.NumCPU(), slog.New(slog.DiscardHandler))
+	model, err := openModel(ctx, cfg, runtime.GOMAXPROCS(0), slog.New(slog.DiscardHandler))
 	if err != nil {
 		return nil, err
 	}

@@ -22,9 +22,10 @@ const (
 	// shutdownTime is how long requests may take to end when the service stops.
 	shutdownTime = 20 * time.Second
 
-	dueEvery   = time.Second // a deadline is met to the second
-	sweepEvery = 15 * time.Minute
-	purgeEvery = time.Hour
+	janitorEvery = 5 * time.Second // how soon another process takes over
+	dueEvery     = 5 * time.Second // far less than the policy's lead before a deadline
+	sweepEvery   = 15 * time.Minute
+	purgeEvery   = time.Hour
 
 	// requestsKept is how long a request can be repeated, and unfinishedKept how long an
 	// upload that a crash cut off lies in the store, unreadable.
@@ -39,7 +40,7 @@ func (s *service) run(ctx context.Context, ready io.Writer) error {
 	if err != nil {
 		return err
 	}
-	// The record goes on until the last request and the last cutout have ended.
+	// The record goes on until the last cutout has ended, and cutouts until the last request.
 	below, stopBelow := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopBelow()
 	var foundation errgroup.Group
@@ -47,17 +48,23 @@ func (s *service) run(ctx context.Context, ready io.Writer) error {
 	foundation.Go(func() error { return s.sequence(below) })
 	foundation.Go(func() error { s.views.Run(below); return nil })
 
+	work, stopWork := context.WithCancel(below)
+	defer stopWork()
+	var processing errgroup.Group
+	processing.Go(func() error { return s.processor.Run(work) })
+
 	above, ctx := errgroup.WithContext(ctx)
 	for _, c := range s.chores() {
 		above.Go(func() error { keepHouse(ctx, c, s.log); return nil })
 	}
-	above.Go(func() error { return s.processor.Run(ctx) })
 	for _, f := range fronts {
 		above.Go(func() error { return f.serve(ctx) })
 	}
 	above.Go(func() error { return s.watchGround(ctx) })
 	above.Go(func() error { return s.announce(ctx, ready) })
 	err = above.Wait()
+	stopWork()
+	err = errors.Join(err, processing.Wait())
 	stopBelow()
 	return errors.Join(err, foundation.Wait())
 }
@@ -126,7 +133,7 @@ func (s *service) listen(ctx context.Context) (fronts []front, err error) {
 		return fronts, err
 	}
 	fronts = append(fronts, front{listener: control, Server: &http.Server{
-		Handler:           operator.Routes(s.show),
+		Handler:           operator.Routes(s.show, s.log),
 		ReadHeaderTimeout: time.Minute,
 		BaseContext:       func(net.Listener) context.Context { return ctx }, // who follows the log is no reason to stay
 	}})
@@ -167,14 +174,12 @@ func (f front) serve(ctx context.Context) error {
 	return nil
 }
 
-// chores are what the service does by itself. The time of deadlines is the service's; of leases, files and requests the real one.
+// chores are what the service does by itself. What the record stamps is aged by the service's
+// time, leases and files by the real one.
 func (s *service) chores() []chore {
 	return []chore{
-		{"delete what is due", dueEvery, func(ctx context.Context) error {
-			_, err := postgres.Exclusive(ctx, s.ground.pool, "janitor", func(ctx context.Context) error {
-				_, err := s.uses.deleteDue.Do(ctx)
-				return err
-			})
+		{"look after deadlines", janitorEvery, func(ctx context.Context) error {
+			_, err := postgres.Exclusive(ctx, s.ground.pool, "janitor", s.janitor)
 			return err
 		}},
 		{"sweep unreadable objects", sweepEvery, func(ctx context.Context) error {
@@ -187,8 +192,17 @@ func (s *service) chores() []chore {
 	}
 }
 
+// janitor deletes what is due for as long as it has the lock.
+func (s *service) janitor(ctx context.Context) error {
+	keepHouse(ctx, chore{"delete what is due", dueEvery, func(ctx context.Context) error {
+		_, due := s.uses.deleteDue.Do(ctx)
+		return errors.Join(due, s.uses.deleteDue.Delivered(ctx))
+	}}, s.log)
+	return nil
+}
+
 func (s *service) purge(ctx context.Context) error {
-	_, requests := s.ledger.PurgeRequests(ctx, time.Now().Add(-requestsKept))
+	_, requests := s.ledger.PurgeRequests(ctx, s.clock.Now().Add(-requestsKept))
 	_, work := postgres.PurgeWork(ctx, s.ground.pool, requestsKept)
 	_, capabilities := images.PurgeCapabilities(ctx, s.ground.pool, s.clock.Now())
 	_, hours := analytics.Purge(ctx, s.ground.pool, s.clock.Now())

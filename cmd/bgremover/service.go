@@ -50,12 +50,14 @@ type service struct {
 	site      *web.Site
 	metrics   *telemetry.Metrics
 	busy      atomic.Int64 // slots that are taken
-	address   string       // of the site, once it listens
+	waiting   atomic.Int64 // pictures that wait for their cutout, as last measured
+	asides    chan struct{}
+	address   string // of the site, once it listens
 }
 
 // openService opens everything that the service needs. What it opened is closed again when a step fails.
 func openService(ctx context.Context, cfg config.Serve, log *slog.Logger) (_ *service, err error) {
-	s := &service{cfg: cfg, log: log, metrics: telemetry.NewMetrics(telemetry.ThisBuild())}
+	s := &service{cfg: cfg, log: log, asides: make(chan struct{}, asides), metrics: telemetry.NewMetrics(telemetry.ThisBuild())}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.close())
@@ -90,8 +92,16 @@ func (s *service) openData(context.Context) error {
 		return fmt.Errorf("take the data folder: %w", err)
 	}
 	s.onClose(lock.Unlock)
-	s.clock, err = clock.Open(filepath.Join(s.cfg.Data, "clock-offset"), s.cfg.ClockOffset)
-	return err
+	if s.clock, err = clock.Open(filepath.Join(s.cfg.Data, "clock-offset"), s.cfg.ClockOffset); err != nil {
+		return err
+	}
+	if ahead := s.clock.Offset(); ahead > 0 {
+		if !s.cfg.Listen.OnlyHere() {
+			return fmt.Errorf("the clock of this data folder is %s ahead, for trying out; on an --addr that others can reach, use another --data", ahead)
+		}
+		s.log.Warn("the service's clock is ahead of the machine's", "by", ahead)
+	}
+	return nil
 }
 
 func (s *service) openGround(ctx context.Context) (err error) {

@@ -27,13 +27,13 @@ type uses struct {
 }
 
 func (s *service) openUses(context.Context) error {
-	pool, cut := s.ground.pool, s.cutter()
+	pool, cut, deliveries := s.ground.pool, s.cutter(), postgres.NewDeliveries(s.ground.pool)
 	// The record holds milliseconds: answers speak of the same moments.
 	now := func() time.Time { return s.clock.Now().Truncate(time.Millisecond) }
 	s.uses = uses{
 		upload: usecase.Upload{
 			Record: s.ledger, Vault: s.vault, Blobs: s.blobs, Retention: s.policy, Secrets: s.vault.Secrets(),
-			Requests: postgres.NewRequests(pool), Inspect: inspect, Now: now, NewImage: newImage,
+			Requests: postgres.NewRequests(pool), Inspect: inspect, Crowded: s.crowded, Now: now, NewImage: newImage,
 		},
 		process: usecase.Process{
 			Record: s.ledger, Vault: s.vault, Blobs: s.blobs, Cutter: cut, Attempts: postgres.NewAttempts(pool), Now: now,
@@ -41,16 +41,19 @@ func (s *service) openUses(context.Context) error {
 		watch:   usecase.Watch{Record: s.ledger},
 		preview: usecase.Preview{Record: s.ledger, Vault: s.vault, Blobs: s.blobs, Shrinker: cut},
 		download: usecase.Download{
-			Record: s.ledger, Vault: s.vault, Blobs: s.blobs, Retention: s.policy, Leases: postgres.NewLeases(pool), Now: now,
+			Record: s.ledger, Vault: s.vault, Blobs: s.blobs, Retention: s.policy,
+			Leases: postgres.NewLeases(pool), Deliveries: deliveries, Now: now,
 		},
-		delete:    usecase.Delete{Record: s.ledger, Blobs: s.blobs, Retention: s.policy, Now: now},
-		deleteDue: usecase.DeleteDue{Record: s.ledger, Blobs: s.blobs, Retention: s.policy, Images: dueImages{s}, Now: now},
-		sweep:     usecase.Sweep{Vault: s.vault, Blobs: s.blobs, Wall: time.Now},
+		delete: usecase.Delete{Record: s.ledger, Blobs: s.blobs, Retention: s.policy, Now: now},
+		deleteDue: usecase.DeleteDue{
+			Record: s.ledger, Blobs: s.blobs, Retention: s.policy, Images: dueImages{s}, Deliveries: deliveries, Now: now,
+		},
+		sweep: usecase.Sweep{Vault: s.vault, Blobs: s.blobs, Wall: time.Now},
 	}
 	return nil
 }
 
-func (s *service) cutter() cutter { return cutter{s.ground.model, &s.busy, s.metrics.Stage} }
+func (s *service) cutter() cutter { return cutter{s.ground.model, &s.busy, s.metrics.Stage, s.asides} }
 
 // inspect refuses what cannot be decoded before it is stored.
 func inspect(picture []byte) error {
@@ -61,13 +64,23 @@ func inspect(picture []byte) error {
 // dueImages asks the view of images.
 type dueImages struct{ s *service }
 
-// Due implements usecase.DueImages. The view is waited for, so that what was just deleted is not listed again.
+// dueAhead is how far ahead due pictures are listed: further than the policy's lead.
+const dueAhead = time.Minute
+
+// Due implements usecase.DueImages. The view is waited for, so that what was just deleted is
+// not listed again; but a view that does not follow is no reason to delete nothing.
 func (d dueImages) Due(ctx context.Context, now time.Time, limit int) ([]id.Image, error) {
 	if err := d.s.caughtUp(images.Name)(ctx); err != nil {
-		return nil, err
+		d.s.log.WarnContext(ctx, "due pictures are listed by a view that is behind", "err", err)
 	}
-	return images.DueBefore(ctx, d.s.ground.pool, now, limit)
+	return images.DueBefore(ctx, d.s.ground.pool, now.Add(dueAhead), limit)
 }
+
+// crowdedFrom is how many pictures may wait for their cutout: some minutes' work for a
+// small machine. What comes on top is asked to come back.
+const crowdedFrom = 500
+
+func (s *service) crowded() bool { return s.waiting.Load() >= crowdedFrom }
 
 // caughtUp waits until a view rests on everything that is published now.
 func (s *service) caughtUp(view string) func(context.Context) error {
@@ -89,8 +102,12 @@ func (s *service) imagesView() capability.View {
 	}
 }
 
-// hours asks the view of analytics, for everybody: small groups are hidden.
+// hours asks the view of analytics, for everybody: small groups are hidden, and so is the
+// hour that runs, in which one could see single uploads arrive.
 func (s *service) hours(ctx context.Context, from, to time.Time) ([]analytics.Hour, error) {
+	if full := s.clock.Now().Truncate(time.Hour); to.After(full) {
+		to = full
+	}
 	return analytics.Hours(ctx, s.ground.pool, from, to, analytics.Smallest)
 }
 

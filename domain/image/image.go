@@ -15,6 +15,7 @@ type Image struct {
 	uploaded  *Uploaded
 	failed    string
 	processed bool
+	brokenOff bool
 	deleted   *Deleted
 	version   int64
 }
@@ -49,7 +50,8 @@ func (img Image) after(e Event) Image {
 		img.failed = e.Code
 	case Processed:
 		img.processed = true
-	case Downloaded: // the deletion that follows is a fact of its own
+	case Downloaded: // the deletion that follows a whole one is a fact of its own
+		img.brokenOff = img.brokenOff || !e.Whole
 	case Deleted:
 		img.deleted = &e
 	}
@@ -59,6 +61,10 @@ func (img Image) after(e Event) Image {
 
 // Version is how many facts this state rests on: what an append must expect.
 func (img Image) Version() int64 { return img.version }
+
+// BrokenOff says that a download was begun and not finished. Once is worth a fact; more
+// would let anybody with a capability write facts without end.
+func (img Image) BrokenOff() bool { return img.brokenOff }
 
 // Known says that the picture was uploaded.
 func (img Image) Known() bool { return img.uploaded != nil }

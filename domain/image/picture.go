@@ -22,6 +22,8 @@ var (
 		"Photos of this format cannot be read here.", "Save it as JPEG, PNG, WebP or GIF.")
 	ErrTruncated = refusal.New(refusal.Unusable, "image.truncated",
 		"The photo ends before it is complete, or is damaged.", "Copy it again from where it came from.")
+	ErrCrowded = refusal.New(refusal.Unavailable, "image.crowded",
+		"More photos are waiting for their cutout than can be cut out soon.", "Try again in a minute.")
 	ErrProcessing = refusal.New(refusal.Unusable, "image.processing_failed",
 		"No cutout could be made of this photo, twice.", "Save it anew with another program, or send another.")
 )

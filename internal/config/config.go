@@ -60,6 +60,9 @@ type Listen struct {
 	MetricsAddr    string `name:"metrics-addr" placeholder:"HOST:PORT" default:"127.0.0.1:18080" env:"BGREMOVER_METRICS_ADDR" help:"Address of the metrics, for Prometheus; empty for none (${env}; default: ${default})."`
 }
 
+// OnlyHere says that only this machine can reach the address.
+func (l Listen) OnlyHere() bool { return isLoopback(l.Addr) }
+
 // Kafka says how to reach the brokers.
 type Kafka struct {
 	Brokers  []string `name:"kafka" placeholder:"HOST:PORT" env:"BGREMOVER_KAFKA" help:"Brokers of the Kafka to use (${env})."`

@@ -25,6 +25,7 @@ type Metrics struct {
 	published   prometheus.Gauge
 	lag         *prometheus.GaugeVec
 	viewStopped *prometheus.GaugeVec
+	waiting     prometheus.Gauge
 	overdue     prometheus.Gauge
 	overdueBy   prometheus.Gauge
 }
@@ -39,10 +40,11 @@ func NewMetrics(build Build) *Metrics {
 		stageSeconds:   histograms("cutout_stage_seconds", "Time that each stage of a cutout took.", "stage"),
 		slots:          gauge("cutout_slots", "Cutouts that can run at once."),
 		slotsInUse:     gauge("cutout_slots_in_use", "Cutouts that run now."),
-		queue:          gauge("record_queue_facts", "Facts that wait to be numbered and published."),
+		queue:          gauge("record_queue_appends", "Appends that wait to be numbered and published."),
 		published:      gauge("record_published_seq", "Number of the last published fact."),
 		lag:            gauges("projection_lag_facts", "Published facts that a projection does not show yet.", "view"),
 		viewStopped:    gauges("projection_stopped", "1 when a projection met what it cannot apply and somebody must look.", "view"),
+		waiting:        gauge("photos_waiting", "Photos that wait for their cutout."),
 		overdue:        gauge("deletions_overdue", "Photos past their deadline and not deleted; anything but 0 breaks a promise."),
 		overdueBy:      gauge("deletions_overdue_seconds", "How long the longest of them is overdue."),
 	}
@@ -50,7 +52,7 @@ func NewMetrics(build Build) *Metrics {
 	about.WithLabelValues(build.Version, build.Revision, build.Go).Set(1)
 	m.registry.MustRegister(
 		m.requests, m.requestSeconds, m.refused, m.stageSeconds, m.slots, m.slotsInUse,
-		m.queue, m.published, m.lag, m.viewStopped, m.overdue, m.overdueBy, about,
+		m.queue, m.published, m.lag, m.viewStopped, m.waiting, m.overdue, m.overdueBy, about,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	return m
@@ -99,6 +101,9 @@ func (m *Metrics) View(name string, lag int64, stopped bool) {
 	}
 	m.viewStopped.WithLabelValues(name).Set(value)
 }
+
+// Waiting says how many photos wait for their cutout.
+func (m *Metrics) Waiting(n int64) { m.waiting.Set(float64(n)) }
 
 // Overdue says how many photos are past their deadline, and by how much the longest is.
 func (m *Metrics) Overdue(count int64, longest time.Duration) {

@@ -20,6 +20,7 @@ func exercised() *Metrics {
 	m.Slots(1, 2)
 	m.Record(3, 4)
 	m.View("images", 5, true)
+	m.Waiting(7)
 	m.Overdue(6, 7*time.Second)
 	return m
 }
@@ -37,9 +38,10 @@ func TestEveryMetricAndItsLabels(t *testing.T) {
 		"bgremover_http_request_seconds":      {"route"},
 		"bgremover_http_requests_total":       {"route", "status"},
 		"bgremover_projection_lag_facts":      {"view"},
+		"bgremover_photos_waiting":            nil,
 		"bgremover_projection_stopped":        {"view"},
 		"bgremover_record_published_seq":      nil,
-		"bgremover_record_queue_facts":        nil,
+		"bgremover_record_queue_appends":      nil,
 		"bgremover_uploads_refused_total":     {"code"},
 	}
 	families, err := exercised().registry.Gather()
@@ -79,7 +81,7 @@ func TestValues(t *testing.T) {
 		`bgremover_projection_lag_facts{view="images"} 5`,
 		`bgremover_projection_stopped{view="images"} 1`,
 		`bgremover_record_published_seq 4`,
-		`bgremover_record_queue_facts 3`,
+		`bgremover_record_queue_appends 3`,
 		`bgremover_uploads_refused_total{code="image.too_large"} 1`,
 	} {
 		if !slices.Contains(lines, want) {

@@ -2,6 +2,7 @@ package usecase
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -41,7 +42,16 @@ func putSealed(ctx context.Context, store Blobs, key personal.Key, name string, 
 	return err
 }
 
-func sealTo(w io.Writer, key personal.Key, name string, write func(io.Writer) error) error {
+// errPanicked says that what was to be sealed could not be made.
+var errPanicked = errors.New("usecase: panic while sealing")
+
+// sealTo runs in a goroutine of its own, where a panic of write would end the process.
+func sealTo(w io.Writer, key personal.Key, name string, write func(io.Writer) error) (err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			err = fmt.Errorf("%w: %T", errPanicked, cause) // not what it says: that may hold pixels
+		}
+	}()
 	sealing, err := key.SealTo(w, []byte(name))
 	if err != nil {
 		return fmt.Errorf("seal: %w", err)
@@ -72,7 +82,10 @@ func openSealed(ctx context.Context, store Blobs, key personal.Key, name string)
 	return &opened{Reader: plain, Closer: blob, size: key.PlainSize(size)}, nil
 }
 
-// load returns the plain bytes of a copy.
+// errDamaged says that a sealed object is not what was sealed: it was changed, or cut short.
+var errDamaged = errors.New("usecase: the sealed object is damaged")
+
+// loadSealed returns the plain bytes of a copy.
 func loadSealed(ctx context.Context, store Blobs, key personal.Key, img id.Image, copyOf string) (_ []byte, err error) {
 	blob, err := openSealed(ctx, store, key, blobName(img, copyOf))
 	if err != nil {
@@ -81,11 +94,11 @@ func loadSealed(ctx context.Context, store Blobs, key personal.Key, img id.Image
 	defer func() { err = joinClose(err, blob) }()
 	plain := make([]byte, blob.size)
 	if _, err := io.ReadFull(blob, plain); err != nil {
-		return nil, fmt.Errorf("read sealed: %w", err)
+		return nil, fmt.Errorf("read sealed: %w: %w", errDamaged, err)
 	}
 	// The end is authenticated too: reading on must say that nothing follows.
 	if n, err := blob.Read(make([]byte, 1)); n != 0 || err != io.EOF { //nolint:errorlint // io.Reader returns io.EOF itself.
-		return nil, fmt.Errorf("read sealed: trailing bytes or a cut end: %w", err)
+		return nil, fmt.Errorf("read sealed: %w: trailing bytes or a cut end: %w", errDamaged, err)
 	}
 	return plain, nil
 }

@@ -90,7 +90,9 @@ func (d deletion) run(ctx context.Context, img id.Image, o order) (Deletion, err
 			return Deletion{}, err
 		}
 		// The record says deleted and the key is gone; a copy that resists is swept.
-		return done, removeCopies(context.WithoutCancel(ctx), d.blobs, img)
+		ctx, cancel := lasting(ctx)
+		defer cancel()
+		return done, removeCopies(ctx, d.blobs, img)
 	}
 	return Deletion{}, event.ErrConflict
 }

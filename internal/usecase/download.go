@@ -5,24 +5,39 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"time"
 
 	"github.com/bgremover/bgremover/domain/event"
 	"github.com/bgremover/bgremover/domain/id"
 	"github.com/bgremover/bgremover/domain/image"
+	"github.com/bgremover/bgremover/domain/personal"
 )
 
-// downloadLease is how long one download may take before another may begin.
-const downloadLease = 15 * time.Minute
+// downloadLease is how long after the death of whoever serves a download another may begin.
+const downloadLease = time.Minute
+
+// deliveryLease is how long after the last byte went out the deletion is left to whoever sent it.
+const deliveryLease = time.Minute
+
+// Deliveries remembers which results went out to their last byte, until their pictures are
+// deleted: nobody's death in between may forget that.
+type Deliveries interface {
+	Mark(ctx context.Context, img id.Image) error
+	Clear(ctx context.Context, img id.Image) error
+	// Stale lists pictures that were marked longer ago than that.
+	Stale(ctx context.Context, olderThan time.Duration, limit int) ([]id.Image, error)
+}
 
 // Download hands a result out, once.
 type Download struct {
-	Record    Record
-	Vault     Vault
-	Blobs     Blobs
-	Retention Retention
-	Leases    Leases
-	Now       Now
+	Record     Record
+	Vault      Vault
+	Blobs      Blobs
+	Retention  Retention
+	Leases     Leases
+	Deliveries Deliveries
+	Now        Now
 }
 
 // Result is a cutout on its way out: a PNG of Size bytes.
@@ -55,13 +70,20 @@ func (d Download) Do(ctx context.Context, img id.Image, token string, deliver fu
 	}
 	defer release()
 	if err := d.deliver(ctx, img, deliver); err != nil {
-		return Deletion{}, d.brokenOff(context.WithoutCancel(ctx), img, err)
+		return Deletion{}, d.notDelivered(ctx, img, err)
 	}
 	// The client has its last byte and may hang up: what follows must happen all the same.
-	return d.delivered(context.WithoutCancel(ctx), img)
+	// If it cannot happen now, the mark is left, and the janitor does it.
+	ctx, cancel := lasting(ctx)
+	defer cancel()
+	done, err := d.delivered(ctx, img)
+	if err == nil {
+		err = d.Deliveries.Clear(ctx, img)
+	}
+	return done, err
 }
 
-// errNotDelivered marks a download that broke off after it had begun.
+// errNotDelivered marks a download that its receiver broke off.
 type errNotDelivered struct{ error }
 
 func (e errNotDelivered) Unwrap() error { return e.error }
@@ -69,22 +91,52 @@ func (e errNotDelivered) Unwrap() error { return e.error }
 func (d Download) deliver(ctx context.Context, img id.Image, deliver func(Result) error) (err error) {
 	key, err := d.Vault.Key(ctx, image.Key(img))
 	if err != nil {
-		return fmt.Errorf("open the key: %w", goneIfDestroyed(err))
+		return fmt.Errorf("open the key: %w", err)
 	}
 	blob, err := openSealed(ctx, d.Blobs, key, blobName(img, image.Result))
 	if err != nil {
 		return fmt.Errorf("open the result: %w", err)
 	}
 	defer func() { err = joinClose(err, blob) }()
-	if err := deliver(Result{Reader: blob, Size: blob.size}); err != nil {
+	marking := &markingReader{from: blob, left: blob.size, mark: func() error { return d.Deliveries.Mark(ctx, img) }}
+	if err := deliver(Result{Reader: marking, Size: blob.size}); err != nil {
+		if marking.err != nil {
+			return marking.err // ours, whatever the receiver makes of it
+		}
 		return errNotDelivered{err}
 	}
 	return nil
 }
 
-// brokenOff records a download that began and did not end.
-func (d Download) brokenOff(ctx context.Context, img id.Image, cause error) error {
-	if _, began := errors.AsType[errNotDelivered](cause); !began {
+// markingReader notes that everything goes out before it gives the last byte.
+type markingReader struct {
+	from io.Reader
+	left int64
+	mark func() error
+	err  error // other than io.EOF
+}
+
+func (m *markingReader) Read(p []byte) (int, error) {
+	n, err := m.from.Read(p)
+	if m.left -= int64(n); m.left == 0 && n > 0 {
+		if markErr := m.mark(); markErr != nil {
+			n, err = 0, markErr
+		}
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
+		m.err = err
+	}
+	return n, err
+}
+
+// notDelivered finds out what became of the picture, and records a download that its
+// receiver broke off, once.
+func (d Download) notDelivered(ctx context.Context, img id.Image, cause error) error {
+	ctx, cancel := lasting(ctx)
+	defer cancel()
+	cause = errors.Join(cause, d.Deliveries.Clear(ctx, img))
+	_, began := errors.AsType[errNotDelivered](cause)
+	if !began && !errors.Is(cause, personal.ErrDestroyed) && !errors.Is(cause, fs.ErrNotExist) {
 		return cause
 	}
 	history, err := d.Record.Load(ctx, image.Stream(img))
@@ -92,7 +144,10 @@ func (d Download) brokenOff(ctx context.Context, img id.Image, cause error) erro
 		return errors.Join(cause, err)
 	}
 	state := image.FromRecord(history)
-	if state.Status() != image.Ready {
+	if !began {
+		return ifDeleted(state, cause)
+	}
+	if state.Status() != image.Ready || state.BrokenOff() {
 		return cause
 	}
 	_, err = d.Record.Append(ctx, event.Append{
@@ -109,6 +164,14 @@ func (d Download) brokenOff(ctx context.Context, img id.Image, cause error) erro
 		err = nil // deleted at this very moment: that is the better story
 	}
 	return errors.Join(cause, err)
+}
+
+// ifDeleted is the answer when a copy or its key was not there: gone, if the record says so.
+func ifDeleted(state image.Image, cause error) error {
+	if state.Status() == image.Gone {
+		return image.ErrGone
+	}
+	return cause
 }
 
 func (d Download) delivered(ctx context.Context, img id.Image) (Deletion, error) {

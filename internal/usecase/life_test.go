@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"strings"
 	"sync"
 	"testing"
@@ -29,6 +30,8 @@ type world struct {
 	attempts *fake.Attempts
 	leases   *fake.Leases
 	requests *fake.Requests
+	sent     *fake.Deliveries
+	crowded  bool
 	policy   fake.Retention
 	at       time.Time
 	next     int
@@ -43,6 +46,7 @@ func newWorld() *world {
 		attempts: &fake.Attempts{},
 		leases:   &fake.Leases{},
 		requests: &fake.Requests{},
+		sent:     &fake.Deliveries{},
 		policy:   fake.Retention{Period: 24 * time.Hour},
 		at:       noon,
 	}
@@ -58,12 +62,14 @@ func (w *world) newImage() id.Image {
 func (w *world) upload() usecase.Upload {
 	return usecase.Upload{
 		Record: w.record, Vault: w.vault, Blobs: w.blobs, Retention: w.policy, Secrets: fake.Secrets{}, Requests: w.requests,
-		Inspect: func([]byte) error { return nil }, Now: w.now, NewImage: w.newImage,
+		Inspect: func([]byte) error { return nil }, Crowded: func() bool { return w.crowded }, Now: w.now, NewImage: w.newImage,
 	}
 }
 
 func (w *world) download() usecase.Download {
-	return usecase.Download{Record: w.record, Vault: w.vault, Blobs: w.blobs, Retention: w.policy, Leases: w.leases, Now: w.now}
+	return usecase.Download{
+		Record: w.record, Vault: w.vault, Blobs: w.blobs, Retention: w.policy, Leases: w.leases, Deliveries: w.sent, Now: w.now,
+	}
 }
 
 func (w *world) delete() usecase.Delete {
@@ -75,7 +81,9 @@ func (w *world) process(c usecase.Cutter) usecase.Process {
 }
 
 func (w *world) deleteDue() usecase.DeleteDue {
-	return usecase.DeleteDue{Record: w.record, Blobs: w.blobs, Retention: w.policy, Images: dueIn{w.record}, Now: w.now}
+	return usecase.DeleteDue{
+		Record: w.record, Blobs: w.blobs, Retention: w.policy, Images: dueIn{w.record}, Deliveries: w.sent, Now: w.now,
+	}
 }
 
 // story is the record as a list of short names.
@@ -97,7 +105,7 @@ func (w *world) stored(t *testing.T) int {
 	return n
 }
 
-// dueIn folds the record as the projection does.
+// dueIn folds the record as the projection does, and lists a minute ahead.
 type dueIn struct{ record *fake.Record }
 
 func (d dueIn) Due(_ context.Context, now time.Time, limit int) ([]id.Image, error) {
@@ -107,7 +115,7 @@ func (d dueIn) Due(_ context.Context, now time.Time, limit int) ([]id.Image, err
 		img, _ := image.OfStream(env.Stream)
 		switch f := env.Fact.(type) {
 		case image.Uploaded:
-			if due[img] = !now.Before(f.Due); due[img] {
+			if due[img] = !now.Add(time.Minute).Before(f.Due); due[img] {
 				order = append(order, img)
 			}
 		case image.Deleted:
@@ -215,6 +223,10 @@ func TestUploadRefusesWithoutATrace(t *testing.T) {
 	}{
 		"empty":     {fails: image.ErrEmpty},
 		"too large": {picture: make([]byte, image.MaxBytes+1), fails: image.ErrTooLarge},
+		"too many wait": {
+			picture: []byte("x"), fails: image.ErrCrowded,
+			when: func(w *world, _ *usecase.Upload) { w.crowded = true },
+		},
 		"no image": {
 			picture: []byte("text"), fails: image.ErrNotAnImage,
 			when: func(_ *world, u *usecase.Upload) { u.Inspect = func([]byte) error { return image.ErrNotAnImage } },
@@ -362,6 +374,61 @@ func TestOurFaultsDoNotCountAgainstAPicture(t *testing.T) {
 	}
 }
 
+// Whatever makes a cutout panic while it is stored must not end the process.
+func TestPanicWhileStoring(t *testing.T) {
+	w := newWorld()
+	up := w.uploaded(t)
+	if err := w.process(panicking{}).Do(t.Context(), up.Image); err != nil {
+		t.Fatal(err)
+	}
+	if want := "image.uploaded image.processing_failed"; w.story() != want {
+		t.Errorf("the record says %q, want %q", w.story(), want)
+	}
+}
+
+type panicking struct{}
+
+func (panicking) Cut(_ context.Context, load func() ([]byte, error)) (usecase.Cutout, error) {
+	_, err := load()
+	return usecase.Cutout{
+		Encode:  func(io.Writer) (int64, error) { panic("pixels") },
+		Release: func() {},
+	}, err
+}
+
+func TestADamagedCopyIsGivenUp(t *testing.T) {
+	w := newWorld()
+	up := w.uploaded(t)
+	if err := w.blobs.Put(t.Context(), string(up.Image)+"/original", strings.NewReader(strings.Repeat("noise", 20))); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.process(&cutter{}).Do(t.Context(), up.Image); err != nil {
+		t.Fatal(err)
+	}
+	if want := "image.uploaded image.processing_failed"; w.story() != want {
+		t.Errorf("the record says %q, want %q", w.story(), want)
+	}
+}
+
+func TestAFailureThatCouldNotBeRecordedKeepsItsReason(t *testing.T) {
+	w := newWorld()
+	up := w.uploaded(t)
+	w.record.Refuse = func(event.Append) error { return event.ErrUnavailable }
+	broken := []error{image.ErrTruncated, image.ErrTruncated, image.ErrTruncated, image.ErrTruncated}
+	c := &cutter{fails: broken}
+	if err := w.process(c).Do(t.Context(), up.Image); !errors.Is(err, event.ErrUnavailable) {
+		t.Fatal(err)
+	}
+	w.record.Refuse = nil
+	if err := w.process(c).Do(t.Context(), up.Image); err != nil {
+		t.Fatal(err)
+	}
+	p, err := usecase.Watch{Record: w.record}.Do(t.Context(), up.Image, up.Capability, 0)
+	if err != nil || p.Failure == nil || p.Failure.Code != image.ErrTruncated.Code {
+		t.Errorf("its owner sees %v, %v", p.Failure, err)
+	}
+}
+
 func TestAPictureThatTheStoreLostIsGivenUp(t *testing.T) {
 	w := newWorld()
 	up := w.uploaded(t)
@@ -447,6 +514,63 @@ func TestDownloads(t *testing.T) {
 			t.Errorf("trying again: %v", err)
 		}
 	})
+	t.Run("broken off again and again, that is one fact", func(t *testing.T) {
+		w := newWorld()
+		up := w.ready(t)
+		for range 10 {
+			if _, err := w.download().Do(t.Context(), up.Image, up.Capability, func(usecase.Result) error { return broken }); !errors.Is(err, broken) {
+				t.Errorf("got %v", err)
+			}
+		}
+		if want := "image.uploaded image.processed image.downloaded"; w.story() != want {
+			t.Errorf("the record says %q", w.story())
+		}
+	})
+	t.Run("whole, and the record away: it is deleted later", func(t *testing.T) {
+		w := newWorld()
+		up := w.ready(t)
+		w.record.Refuse = func(event.Append) error { return event.ErrUnavailable }
+		if _, err := w.download().Do(t.Context(), up.Image, up.Capability, drain); !errors.Is(err, event.ErrUnavailable) {
+			t.Errorf("got %v", err)
+		}
+		w.record.Refuse = nil
+		if err := w.deleteDue().Delivered(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if want := "image.uploaded image.processed image.deleted vault.key_destroyed"; w.story() != want || w.stored(t) != 0 {
+			t.Errorf("the record says %q, the store has %d objects", w.story(), w.stored(t))
+		}
+		if left, err := w.sent.Stale(t.Context(), 0, 10); len(left) != 0 || err != nil {
+			t.Errorf("%d deliveries are left to be ended, %v", len(left), err)
+		}
+	})
+	t.Run("broken off before the last byte, nothing is left to be ended", func(t *testing.T) {
+		w := newWorld()
+		up := w.ready(t)
+		_, err := w.download().Do(t.Context(), up.Image, up.Capability, func(r usecase.Result) error {
+			_, err := r.Read(make([]byte, r.Size-1))
+			return errors.Join(err, broken)
+		})
+		if !errors.Is(err, broken) {
+			t.Errorf("got %v", err)
+		}
+		if left, err := w.sent.Stale(t.Context(), 0, 10); len(left) != 0 || err != nil {
+			t.Errorf("%d deliveries are left to be ended, %v", len(left), err)
+		}
+	})
+	t.Run("the result is lost, that is our fault and no download", func(t *testing.T) {
+		w := newWorld()
+		up := w.ready(t)
+		if err := w.blobs.Delete(t.Context(), string(up.Image)+"/result"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.download().Do(t.Context(), up.Image, up.Capability, drain); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("got %v", err)
+		}
+		if want := "image.uploaded image.processed"; w.story() != want {
+			t.Errorf("the record says %q", w.story())
+		}
+	})
 	t.Run("two at once, one gets it", func(t *testing.T) {
 		w := newWorld()
 		up := w.ready(t)
@@ -515,12 +639,12 @@ func TestDeleteDue(t *testing.T) {
 	for range 250 { // more than one listing
 		w.uploaded(t)
 	}
-	w.at = noon.Add(24*time.Hour - time.Millisecond)
+	w.at = noon.Add(24*time.Hour - fake.Lead - time.Millisecond)
 	late := w.uploaded(t)
 	if n, err := w.deleteDue().Do(t.Context()); n != 0 || err != nil {
 		t.Fatalf("deleted %d before they were due, %v", n, err)
 	}
-	w.at = noon.Add(24 * time.Hour)
+	w.at = noon.Add(24*time.Hour - fake.Lead)
 	if n, err := w.deleteDue().Do(t.Context()); n != 250 || err != nil {
 		t.Fatalf("deleted %d of 250, %v", n, err)
 	}
@@ -528,8 +652,8 @@ func TestDeleteDue(t *testing.T) {
 		t.Errorf("%d objects are left, want that of %s", w.stored(t), late.Image)
 	}
 	for _, env := range w.record.All() {
-		if f, ok := env.Fact.(image.Deleted); ok && (f.Why != image.BecauseDue || !f.Actual.Equal(w.at) || env.Decision == nil) {
-			t.Fatalf("the fact does not say why and when: %+v", f)
+		if f, ok := env.Fact.(image.Deleted); ok && (f.Why != image.BecauseDue || f.Actual.After(f.Due) || env.Decision == nil) {
+			t.Fatalf("the fact does not say why, or the deletion is late: %+v", f)
 		}
 	}
 }

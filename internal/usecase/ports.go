@@ -81,6 +81,12 @@ type Secrets interface {
 	MAC(purpose string, parts ...[]byte) [32]byte
 }
 
+// lasting is a context for what must still be done when a request is over, though not for ever.
+func lasting(ctx context.Context) (context.Context, context.CancelFunc) {
+	const long = 30 * time.Second
+	return context.WithTimeout(context.WithoutCancel(ctx), long)
+}
+
 // Now tells the service's time.
 type Now func() time.Time
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 
 	"github.com/bgremover/bgremover/domain/id"
 	"github.com/bgremover/bgremover/domain/image"
@@ -47,21 +48,23 @@ func (p Preview) Do(ctx context.Context, img id.Image, token, copyOf string, w i
 			return err
 		}
 	}
-	key, err := p.Vault.Key(ctx, image.Key(img))
-	if err != nil {
-		return fmt.Errorf("open the key: %w", goneIfDestroyed(err))
+	err = p.Shrinker.Shrink(ctx, func() ([]byte, error) {
+		key, err := p.Vault.Key(ctx, image.Key(img))
+		if err != nil {
+			return nil, err
+		}
+		return loadSealed(ctx, p.Blobs, key, img, copyOf)
+	}, MaxPreviewSide, w)
+	if errors.Is(err, personal.ErrDestroyed) || errors.Is(err, fs.ErrNotExist) {
+		// Deleted since we looked; that is answered when the record has it.
+		history, loadErr := p.Record.Load(ctx, image.Stream(img))
+		if loadErr != nil {
+			return errors.Join(err, loadErr)
+		}
+		return ifDeleted(image.FromRecord(history), err)
 	}
-	load := func() ([]byte, error) { return loadSealed(ctx, p.Blobs, key, img, copyOf) }
-	if err := p.Shrinker.Shrink(ctx, load, MaxPreviewSide, w); err != nil {
+	if err != nil {
 		return fmt.Errorf("make the preview: %w", err)
 	}
 	return nil
-}
-
-// goneIfDestroyed tells the holder of a picture that was deleted a moment ago that it is gone.
-func goneIfDestroyed(err error) error {
-	if errors.Is(err, personal.ErrDestroyed) {
-		return image.ErrGone
-	}
-	return err
 }

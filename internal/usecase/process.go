@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"sync"
 
 	"github.com/bgremover/bgremover/domain/event"
 	"github.com/bgremover/bgremover/domain/id"
@@ -76,16 +77,23 @@ func (p Process) Do(ctx context.Context, img id.Image) error {
 		done, err := t.run(ctx)
 		switch {
 		case done:
-			return p.Attempts.Clear(context.WithoutCancel(ctx), img)
+			return t.forget(ctx)
 		case err != nil && t.number == 0:
 			return err // it never had its turn
 		case ctx.Err() != nil || isOurs(err):
 			// No fault of the picture: this try does not count against it.
-			return errors.Join(err, p.Attempts.Clear(context.WithoutCancel(ctx), img))
+			return errors.Join(err, t.forget(ctx))
 		case errors.Is(err, errTooOften), t.number >= image.MaxAttempts:
 			return t.failed(ctx, err)
 		}
 	}
+}
+
+// forget takes back what was counted against the picture.
+func (t *try) forget(ctx context.Context) error {
+	ctx, cancel := lasting(ctx)
+	defer cancel()
+	return t.Attempts.Clear(ctx, t.img)
 }
 
 // try is one attempt at one picture.
@@ -128,7 +136,8 @@ func (t *try) run(ctx context.Context) (done bool, err error) {
 		}
 		return false, fmt.Errorf("cut out: %w", err)
 	}
-	defer cut.Release()
+	release := sync.OnceFunc(cut.Release)
+	defer release()
 
 	fact := image.Processed{Model: cut.Model, Dimensions: image.ClassOfDimensions(cut.Width, cut.Height), Stages: cut.Stages}
 	err = putSealed(ctx, t.Blobs, key, blobName(t.img, image.Result), func(w io.Writer) error {
@@ -136,9 +145,13 @@ func (t *try) run(ctx context.Context) (done bool, err error) {
 		fact.Stages.Encode = ms
 		return err
 	})
+	if errors.Is(err, errPanicked) {
+		return false, err
+	}
 	if err != nil {
 		return false, errOurs{fmt.Errorf("store the result: %w", err)}
 	}
+	release() // the record may take its time, and needs no pixels
 	fact.Stages.Total = t.Now().Sub(began).Milliseconds()
 	return t.processed(ctx, fact)
 }
@@ -153,10 +166,10 @@ func (t *try) load(ctx context.Context, key personal.Key) (_ []byte, err error) 
 		return nil, errTooOften
 	}
 	plain, err := loadSealed(ctx, t.Blobs, key, t.img, image.Original)
-	if err != nil {
+	if err != nil && !errors.Is(err, errDamaged) {
 		return nil, errOurs{err}
 	}
-	return plain, nil
+	return plain, err
 }
 
 // isDeleted tells a picture that was deleted while we were at it from one whose sealed
@@ -207,9 +220,10 @@ func (t *try) failed(ctx context.Context, why error) error {
 		return nil
 	}
 	if err := t.append(ctx, fact); err != nil && !errors.Is(err, event.ErrConflict) {
-		return err
+		// Not recorded, so not decided: the next delivery finds the same reason again.
+		return errors.Join(err, t.forget(ctx))
 	}
-	return t.Attempts.Clear(ctx, t.img)
+	return t.forget(ctx)
 }
 
 func (t *try) append(ctx context.Context, fact image.Event) error {

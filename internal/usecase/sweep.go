@@ -25,17 +25,26 @@ type Sweep struct {
 // Do lists the store and removes what has no key: at once when the key was destroyed, after a while when there never was one.
 // It returns how many objects it removed.
 func (s Sweep) Do(ctx context.Context) (removed int, err error) {
+	var failed int
+	var first error
 	err = s.Blobs.List(ctx, func(b Blob) error {
 		noise, err := s.isNoise(ctx, b)
-		if err != nil || !noise {
-			return err
+		if err == nil && noise {
+			if err = s.Blobs.Delete(ctx, b.Name); err == nil {
+				removed++
+			}
 		}
-		if err := s.Blobs.Delete(ctx, b.Name); err != nil {
-			return fmt.Errorf("remove an unreadable object: %w", err)
+		// One object that resists keeps no other.
+		if err != nil {
+			if failed++; first == nil {
+				first = err
+			}
 		}
-		removed++
-		return nil
+		return ctx.Err()
 	})
+	if failed > 0 {
+		err = errors.Join(err, fmt.Errorf("%d objects could not be swept, the first: %w", failed, first))
+	}
 	return removed, err
 }
 

@@ -91,6 +91,20 @@ type Late struct {
 	Oldest time.Time // the earliest deadline among them; zero when there is none
 }
 
+// CountWaiting counts the pictures that wait for their cutout, up to ten thousand.
+func CountWaiting(ctx context.Context, db DB) (n int64, err error) {
+	err = db.QueryRow(ctx,
+		`select count(*)
+		 from (select from images.picture
+		        where total_ms is null and failure is null and deleted_at is null
+		        limit 10000) waiting`).
+		Scan(&n)
+	if err != nil {
+		return 0, fmt.Errorf("count waiting images: %w", err)
+	}
+	return n, nil
+}
+
 // Overdue counts the pictures whose deadline is before t and that are not deleted.
 func Overdue(ctx context.Context, db DB, t time.Time) (Late, error) {
 	var (

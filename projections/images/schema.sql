@@ -27,6 +27,11 @@ create index if not exists picture_due
   on images.picture (due)
   where deleted_at is null;
 
+-- How many wait for their cutout.
+create index if not exists picture_waiting
+  on images.picture (uploaded_seq)
+  where total_ms is null and failure is null and deleted_at is null;
+
 -- What the purge of capabilities asks for.
 create index if not exists picture_capability_kept
   on images.picture (deleted_at)

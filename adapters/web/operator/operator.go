@@ -37,14 +37,14 @@ type Line struct {
 }
 
 // Routes lists what the socket answers.
-func Routes(log Log) http.Handler {
+func Routes(log Log, to *slog.Logger) http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /log", show(log))
+	mux.HandleFunc("GET /log", show(log, to))
 	return mux
 }
 
 // show streams the record as JSON, one object a line: ?from=SEQ&follow=true&type=T&subject=S.
-func show(log Log) http.HandlerFunc {
+func show(log Log, to *slog.Logger) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		q := r.URL.Query()
 		from := int64(1)
@@ -75,7 +75,7 @@ func show(log Log) http.HandlerFunc {
 			return flush.Flush()
 		})
 		if err != nil && !errors.Is(err, context.Canceled) {
-			slog.ErrorContext(r.Context(), "reading the record failed", "err", err)
+			to.ErrorContext(r.Context(), "reading the record failed", "err", err)
 			// The header is out: breaking the connection is how the client learns that this is not all.
 			panic(http.ErrAbortHandler)
 		}

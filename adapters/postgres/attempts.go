@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -28,7 +27,7 @@ func (a *Attempts) Begin(ctx context.Context, img id.Image) (n int, err error) {
 		set n = tried.n + 1, at = excluded.at
 		returning n`, string(img)).Scan(&n)
 	if err != nil {
-		return 0, fmt.Errorf("count an attempt: %w", err)
+		return 0, unavailable("count an attempt", err)
 	}
 	return n, nil
 }
@@ -36,7 +35,7 @@ func (a *Attempts) Begin(ctx context.Context, img id.Image) (n int, err error) {
 // Clear implements [usecase.Attempts].
 func (a *Attempts) Clear(ctx context.Context, img id.Image) error {
 	if _, err := a.pool.Exec(ctx, `delete from work.attempts where image = $1`, string(img)); err != nil {
-		return fmt.Errorf("clear attempts: %w", err)
+		return unavailable("clear attempts", err)
 	}
 	return nil
 }

@@ -3,7 +3,8 @@
 //
 // Read it in this order: schema.sql (every table), key.go (what a key can do), keyset.go
 // (what wraps it), vault.go and cache.go (how keys begin, are found and end), secrets.go;
-// then leases.go, exclusive.go, attempts.go and requests.go.
+// then leases.go, exclusive.go, attempts.go, requests.go and deliveries.go; away.go tells when
+// it is worth trying again.
 //
 // It never writes a key or a secret unwrapped, never makes a key when asked for one, and
 // never answers that a key is destroyed unless its tombstone says so: a lost vault must

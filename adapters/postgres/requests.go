@@ -3,7 +3,6 @@ package postgres
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -27,12 +26,12 @@ func (r *Requests) Begin(ctx context.Context, req id.Request, fingerprint []byte
 	for {
 		state, known, err := r.begin(ctx, req, fingerprint, lease)
 		if err != nil {
-			return 0, fmt.Errorf("begin a request: %w", err)
+			return 0, unavailable("begin a request", err)
 		}
 		if known {
 			return state, nil
 		}
-		// It was in the way when we inserted and abandoned when we looked: begin anew.
+		// It was in the way when we inserted and purged when we looked: begin anew.
 	}
 }
 
@@ -75,15 +74,21 @@ func (r *Requests) Finish(ctx context.Context, req id.Request) error {
 		set finished_at = clock_timestamp()
 		where request = $1 and finished_at is null`, string(req))
 	if err != nil {
-		return fmt.Errorf("finish a request: %w", err)
+		return unavailable("finish a request", err)
 	}
 	return nil
 }
 
-// Abandon implements [usecase.Requests]. A finished request stays finished.
+// Abandon implements [usecase.Requests]. Only the lease ends: the fingerprint stays, so that
+// the key still belongs to the one body it was first sent with. A finished request stays
+// finished.
 func (r *Requests) Abandon(ctx context.Context, req id.Request) error {
-	if _, err := r.pool.Exec(ctx, `delete from work.requests where request = $1 and finished_at is null`, string(req)); err != nil {
-		return fmt.Errorf("abandon a request: %w", err)
+	_, err := r.pool.Exec(ctx, `
+		update work.requests
+		set until = clock_timestamp()
+		where request = $1 and finished_at is null`, string(req))
+	if err != nil {
+		return unavailable("abandon a request", err)
 	}
 	return nil
 }

@@ -50,3 +50,10 @@ create table if not exists work.requests (
     begun_at    timestamptz not null,
     finished_at timestamptz
 );
+
+-- A picture stands here from before the last byte of its result goes out until the record
+-- knows that it went.
+create table if not exists work.deliveries (
+    image     uuid        primary key,
+    marked_at timestamptz not null default clock_timestamp()
+);

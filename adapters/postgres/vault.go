@@ -100,7 +100,7 @@ func kindOf(id personal.KeyID) (string, error) {
 	return kind, nil
 }
 
-// Key implements [usecase.Vault]. A key that another process has destroyed may be
+// Key implements [usecase.Vault]; it is [event.ErrUnavailable] while Postgres is away. A key that another process has destroyed may be
 // returned for up to a minute, one that this process has destroyed never once that is committed.
 func (v *Vault) Key(ctx context.Context, id personal.KeyID) (personal.Key, error) {
 	if k, ok := v.cache.get(id); ok {
@@ -113,7 +113,7 @@ func (v *Vault) Key(ctx context.Context, id personal.KeyID) (personal.Key, error
 	case errors.Is(err, pgx.ErrNoRows):
 		return nil, fmt.Errorf("key %s: %w", id, personal.ErrNoKey)
 	case err != nil:
-		return nil, fmt.Errorf("read key %s: %w", id, err)
+		return nil, unavailable(fmt.Sprintf("read key %s", id), err)
 	case wrapped == nil:
 		return nil, fmt.Errorf("key %s: %w", id, personal.ErrDestroyed)
 	}

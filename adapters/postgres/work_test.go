@@ -1,9 +1,8 @@
 package postgres
 
 import (
-	"context"
-	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -19,149 +18,13 @@ import (
 func age(t testing.TB, pool *pgxpool.Pool, by time.Duration) {
 	t.Helper()
 	for table, columns := range map[string]string{
-		"leases":   "until = until - $1::interval",
-		"attempts": "at = at - $1::interval",
-		"requests": "until = until - $1::interval, begun_at = begun_at - $1::interval, finished_at = finished_at - $1::interval",
+		"leases":     "until = until - $1::interval",
+		"attempts":   "at = at - $1::interval",
+		"deliveries": "marked_at = marked_at - $1::interval",
+		"requests":   "until = until - $1::interval, begun_at = begun_at - $1::interval, finished_at = finished_at - $1::interval",
 	} {
 		_, err := pool.Exec(t.Context(), "update work."+table+" set "+columns, by)
 		must(t, err)
-	}
-}
-
-func take(t testing.TB, l usecase.Leases, name string) (release func(), ok bool) {
-	t.Helper()
-	release, ok, err := l.Take(t.Context(), name, time.Minute)
-	must(t, err)
-	return release, ok
-}
-
-func TestLeases(t *testing.T) {
-	pool := database(t)
-	l := NewLeases(pool)
-	first, ok := take(t, l, "a")
-	if !ok {
-		t.Fatal("a free lease was not given")
-	}
-	if _, ok := take(t, l, "a"); ok {
-		t.Error("one lease was given twice")
-	}
-	if _, ok := take(t, l, "b"); !ok {
-		t.Error("a lease keeps another of a different name")
-	}
-	first()
-	second, ok := take(t, l, "a")
-	if !ok {
-		t.Error("a lease that was given back is not free")
-	}
-	first() // again: not its own any more
-	if _, ok := take(t, l, "a"); ok {
-		t.Error("a holder gave another's lease back")
-	}
-
-	age(t, pool, time.Hour)
-	if _, ok := take(t, l, "a"); !ok {
-		t.Error("a lease did not end by itself")
-	}
-	second() // late: not its own any more
-	if _, ok := take(t, l, "a"); ok {
-		t.Error("a holder gave its successor's lease back")
-	}
-}
-
-func TestLeaseIsGivenBackWhenTheCallerHasGone(t *testing.T) {
-	l := NewLeases(database(t))
-	ctx, cancel := context.WithCancel(t.Context())
-	release, ok, err := l.Take(ctx, "a", time.Minute)
-	if err != nil || !ok {
-		t.Fatal(ok, err)
-	}
-	cancel()
-	release()
-	if _, ok := take(t, l, "a"); !ok {
-		t.Error("the lease was not given back")
-	}
-}
-
-func TestOneOfManyGetsTheLease(t *testing.T) {
-	pool := database(t)
-	l := NewLeases(pool)
-	for round := range 10 {
-		var given atomic.Int32
-		var all sync.WaitGroup
-		for range 8 {
-			all.Go(func() {
-				switch _, ok, err := l.Take(t.Context(), "a", time.Minute); {
-				case err != nil:
-					t.Error(err)
-				case ok:
-					given.Add(1)
-				}
-			})
-		}
-		all.Wait()
-		if n := given.Load(); n != 1 {
-			t.Fatalf("round %d: given to %d", round, n)
-		}
-		age(t, pool, time.Hour) // the next round takes over what ended
-	}
-}
-
-func TestExclusive(t *testing.T) {
-	pool := database(t)
-	run := func(name string, do func(context.Context) error) (bool, error) {
-		return Exclusive(t.Context(), pool, name, do)
-	}
-	nothing := func(context.Context) error { return nil }
-	broken := errors.New("broken")
-
-	ok, err := run("janitor", func(context.Context) error {
-		if ok, err := run("janitor", nothing); ok || err != nil {
-			t.Errorf("two at a time: %v, %v", ok, err)
-		}
-		if ok, err := run("sweeper", nothing); !ok || err != nil {
-			t.Errorf("another name: %v, %v", ok, err)
-		}
-		return broken
-	})
-	if !ok || !errors.Is(err, broken) {
-		t.Errorf("got %v, %v; want the error of what ran", ok, err)
-	}
-	for range 3 { // free again at once, each time
-		if ok, err := run("janitor", nothing); !ok || err != nil {
-			t.Errorf("afterwards: %v, %v", ok, err)
-		}
-	}
-}
-
-func TestExclusiveEndsWithItsConnection(t *testing.T) {
-	pool := database(t)
-	ok, err := Exclusive(t.Context(), pool, "janitor", func(ctx context.Context) error {
-		_, err := pool.Exec(t.Context(), `
-			select pg_terminate_backend(pid)
-			from pg_locks
-			where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database())`)
-		must(t, err)
-		<-ctx.Done()
-		return ctx.Err()
-	})
-	if !ok || !errors.Is(err, ErrLockLost) {
-		t.Errorf("got %v, %v; want ErrLockLost", ok, err)
-	}
-	if ok, err := Exclusive(t.Context(), pool, "janitor", func(context.Context) error { return nil }); !ok || err != nil {
-		t.Errorf("afterwards: %v, %v", ok, err)
-	}
-}
-
-func TestExclusiveEndsWithItsCaller(t *testing.T) {
-	pool := database(t)
-	ctx, cancel := context.WithCancel(t.Context())
-	ok, err := Exclusive(ctx, pool, "janitor", func(ctx context.Context) error {
-		cancel()
-		<-ctx.Done()
-		return ctx.Err()
-	})
-	if !ok || !errors.Is(err, context.Canceled) || errors.Is(err, ErrLockLost) {
-		t.Errorf("got %v, %v; want context.Canceled", ok, err)
 	}
 }
 
@@ -232,7 +95,15 @@ func TestRequests(t *testing.T) {
 		},
 		"abandoned": {
 			given: func(t *testing.T, r *Requests) { begin(t, r); must(t, r.Abandon(t.Context(), req)) },
-			body:  "other", then: usecase.RequestFresh,
+			body:  "body", then: usecase.RequestFresh,
+		},
+		"abandoned, other body": {
+			given: func(t *testing.T, r *Requests) { begin(t, r); must(t, r.Abandon(t.Context(), req)) },
+			body:  "other", then: usecase.RequestOther,
+		},
+		"abandoned and taken up again": {
+			given: func(t *testing.T, r *Requests) { begin(t, r); must(t, r.Abandon(t.Context(), req)); begin(t, r) },
+			body:  "body", then: usecase.RequestRunning,
 		},
 		"abandoned once finished": {
 			given: func(t *testing.T, r *Requests) {
@@ -300,15 +171,40 @@ func TestOneOfManyCarriesTheRequestOut(t *testing.T) {
 	}
 }
 
+func TestDeliveries(t *testing.T) {
+	const first, second, third = "01990000-0000-7000-8000-00000000000a", "01990000-0000-7000-8000-00000000000b", "01990000-0000-7000-8000-00000000000c"
+	pool := database(t)
+	d := NewDeliveries(pool)
+	stale := func(limit int, want ...id.Image) {
+		t.Helper()
+		got, err := d.Stale(t.Context(), time.Minute, limit)
+		if err != nil || !slices.Equal(got, want) {
+			t.Errorf("stale are %v, %v; want %v", got, err, want)
+		}
+	}
+	stale(9)
+	must(t, d.Mark(t.Context(), first))
+	age(t, pool, 2*time.Minute)
+	must(t, d.Mark(t.Context(), second))
+	age(t, pool, 2*time.Minute)
+	must(t, d.Mark(t.Context(), third))
+	must(t, d.Mark(t.Context(), first)) // again: its age stays
+	stale(9, first, second)
+	stale(1, first)
+	for range 2 { // nothing marked is no error
+		must(t, d.Clear(t.Context(), first))
+	}
+	stale(9, second)
+}
+
 func TestPurgeWork(t *testing.T) {
 	pool := database(t)
 	l, a, r := NewLeases(pool), NewAttempts(pool), NewRequests(pool)
 	fill := func(when string) {
-		_, ok, err := l.Take(t.Context(), when, time.Hour)
-		if err != nil || !ok {
-			t.Fatal(ok, err)
+		if _, ok := take(t, l, when); !ok {
+			t.Fatal("not free")
 		}
-		_, err = a.Begin(t.Context(), id.Image(when))
+		_, err := a.Begin(t.Context(), id.Image(when))
 		must(t, err)
 		_, err = r.Begin(t.Context(), id.Request(when+", running"), []byte("body"), 30*time.Hour)
 		must(t, err)
@@ -326,16 +222,5 @@ func TestPurgeWork(t *testing.T) {
 	left := fmt.Sprint(count(t, pool, "work.leases"), count(t, pool, "work.attempts"), count(t, pool, "work.requests"))
 	if left != "1 1 3" {
 		t.Errorf("left %s; want 1 1 3", left)
-	}
-}
-
-func BenchmarkLease(b *testing.B) {
-	l := NewLeases(database(b))
-	for b.Loop() {
-		release, ok := take(b, l, "a")
-		if !ok {
-			b.Fatal("not free")
-		}
-		release()
 	}
 }

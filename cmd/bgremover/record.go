@@ -17,7 +17,7 @@ func (s *service) readRecord(after projector.Checkpoint) projector.Reading {
 	return reading{ledger.NewReader(source, position, ledger.ReaderOptions{Log: s.log}), source}
 }
 
-// reading is a reader that ends its connection with its first error.
+// reading is a reader and the connection that is its own.
 type reading struct {
 	reader *ledger.Reader
 	source *kafka.Source
@@ -27,7 +27,7 @@ type reading struct {
 func (r reading) Next(ctx context.Context) ([]projector.Entry, error) {
 	found, err := r.reader.Next(ctx)
 	if err != nil {
-		return nil, errors.Join(err, r.source.Close())
+		return nil, err
 	}
 	entries := make([]projector.Entry, len(found))
 	for i, e := range found {
@@ -35,6 +35,9 @@ func (r reading) Next(ctx context.Context) ([]projector.Entry, error) {
 	}
 	return entries, nil
 }
+
+// Close implements projector.Reading.
+func (r reading) Close() error { return r.source.Close() }
 
 // errEnough ends the reading of a record that is not to be followed.
 var errEnough = errors.New("read up to the end")

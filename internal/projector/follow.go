@@ -2,6 +2,7 @@ package projector
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -40,7 +41,7 @@ func (r *runner) run(ctx context.Context) {
 
 // follow takes the view's lock and applies the record from its checkpoint on. It returns
 // only with an error.
-func (r *runner) follow(ctx context.Context) error {
+func (r *runner) follow(ctx context.Context) (err error) {
 	conn, err := r.takeLock(ctx)
 	if err != nil {
 		return err
@@ -56,6 +57,7 @@ func (r *runner) follow(ctx context.Context) error {
 	}
 	r.reached(at.Seq)
 	reading := r.record(at)
+	defer func() { err = errors.Join(err, reading.Close()) }()
 	r.is(Following, "")
 	for {
 		entries, err := reading.Next(ctx)

@@ -29,6 +29,20 @@ func (p partition) Fetch(ctx context.Context, from int64, wait time.Duration) (l
 	return ledger.Fetched{Entries: p[from:to], Next: to, End: end}, nil
 }
 
+// byLedger is a reading by the ledger's rule, of a source that holds nothing.
+type byLedger struct{ *ledger.Reader }
+
+func (r byLedger) Next(ctx context.Context) ([]projector.Entry, error) {
+	found, err := r.Reader.Next(ctx)
+	entries := make([]projector.Entry, len(found))
+	for i, e := range found {
+		entries[i] = projector.Entry(e)
+	}
+	return entries, err
+}
+
+func (byLedger) Close() error { return nil }
+
 // Read by the ledger's rule, a record with repetitions and with a batch whose beginning comes
 // later shows every fact once; also when the view goes on from a checkpoint in the middle.
 func TestFollowsTheLedger(t *testing.T) {
@@ -39,7 +53,7 @@ func TestFollowsTheLedger(t *testing.T) {
 	db := open(t)
 	for _, end := range []int{5, len(topic)} { // two lives of a process
 		record := func(after projector.Checkpoint) projector.Reading {
-			return projector.Read(ledger.NewReader(topic[:end], ledger.Position(after), ledger.ReaderOptions{}).Next)
+			return byLedger{ledger.NewReader(topic[:end], ledger.Position(after), ledger.ReaderOptions{})}
 		}
 		p, err := projector.New(db, record, decode, quiet, total)
 		if err != nil {

@@ -52,6 +52,9 @@ func TestSameRowsWhateverHappens(t *testing.T) {
 			}
 			stop()
 			from = to
+			if n := record.open.Load(); n != 0 {
+				t.Fatalf("%d readings are still open", n)
+			}
 		}
 		if got, want := shown(t, db), expected(facts); got != want {
 			t.Fatalf("shown %+v, want %+v", got, want)
@@ -214,6 +217,7 @@ func TestFactThatCannotBeDecoded(t *testing.T) {
 type scripted func() ([]projector.Entry, error)
 
 func (s scripted) Next(context.Context) ([]projector.Entry, error) { return s() }
+func (scripted) Close() error                                      { return nil }
 
 func TestDamagedRecordStopsTheView(t *testing.T) {
 	entry := func(seq int64) projector.Entry { return projector.Entry{Seq: seq, Body: []byte("1")} }

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -67,6 +68,8 @@ type memory struct {
 	// cut says how many of the next entries a reader gets at once, and how many old ones
 	// before them. nil gives all.
 	cut func(left int) (n, again int)
+	// open counts the readings that were begun and not closed.
+	open atomic.Int32
 }
 
 func remembering(facts ...int64) *memory { return &memory{facts: facts, more: make(chan struct{})} }
@@ -80,6 +83,7 @@ func (m *memory) add(facts ...int64) {
 }
 
 func (m *memory) readFrom(after projector.Checkpoint) projector.Reading {
+	m.open.Add(1)
 	return &reading{memory: m, at: after.Seq}
 }
 
@@ -100,6 +104,11 @@ func (r *reading) Next(ctx context.Context) ([]projector.Entry, error) {
 			return nil, ctx.Err()
 		}
 	}
+}
+
+func (r *reading) Close() error {
+	r.open.Add(-1)
+	return nil
 }
 
 func (r *reading) next() (entries []projector.Entry, more <-chan struct{}) {

@@ -38,41 +38,14 @@ type Entry struct {
 // Record begins to read the record after a checkpoint. Every entry it gives is published.
 type Record func(after Checkpoint) Reading
 
-// Reading is one reader's way through the record; [Read] makes one of internal/ledger's Reader.
+// Reading is one reader's way through the record.
 type Reading interface {
 	// Next returns the next entries, at least one, in order of seq. It waits for them as long
 	// as ctx lives, also while Kafka is away. Any error but that of ctx is an alarm: the record
 	// does not hold what it held, and the view stops. The entries belong to the caller.
 	Next(ctx context.Context) ([]Entry, error)
-}
-
-// Read makes a reading of the method Next of a reader whose entries have another name:
-//
-//	projector.Read(ledger.NewReader(source, ledger.Position(after), options).Next)
-func Read[E ~struct {
-	Seq    int64
-	Offset int64
-	Body   []byte
-}](next func(context.Context) ([]E, error)) Reading {
-	return foreign[E](next)
-}
-
-type foreign[E ~struct {
-	Seq    int64
-	Offset int64
-	Body   []byte
-}] func(context.Context) ([]E, error)
-
-func (next foreign[E]) Next(ctx context.Context) ([]Entry, error) {
-	theirs, err := next(ctx)
-	if err != nil {
-		return nil, err
-	}
-	entries := make([]Entry, len(theirs))
-	for i, e := range theirs {
-		entries[i] = Entry(e)
-	}
-	return entries, nil
+	// Close gives back what the reading holds. It is called once, after the last Next.
+	Close() error
 }
 
 // Decode turns an entry into the fact in its envelope, as internal/ledger's Codec does. An

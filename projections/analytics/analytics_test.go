@@ -215,6 +215,8 @@ func (r *batches) Next(ctx context.Context) ([]projector.Entry, error) {
 	return entries, nil
 }
 
+func (*batches) Close() error { return nil }
+
 func (r *batches) decode(_ context.Context, _ int64, body []byte) (event.Envelope, error) {
 	return r.facts[body[0]], nil
 }

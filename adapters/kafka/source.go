@@ -59,7 +59,7 @@ func (s *Source) fetch(from int64, wait time.Duration) (ledger.Fetched, error) {
 	req.AddBlock(ledger.TopicRecord, 0, from, fetchBytes, -1)
 	res, err := broker.Fetch(req)
 	if err != nil {
-		_ = broker.Close() //nolint:errcheck // It is opened anew by the next call; what matters is err.
+		_ = broker.Close() // it is opened anew by the next call; what matters is err
 		return ledger.Fetched{}, s.refresh(err)
 	}
 	block := res.GetBlock(ledger.TopicRecord, 0)

@@ -55,7 +55,8 @@ var topics = []topic{
 var ErrTopic = errors.New("a topic has settings under which the record would not be kept")
 
 // EnsureTopics makes the topics that are missing and checks those that are there. While
-// the cluster cannot be reached, it tries again until ctx ends.
+// the cluster cannot be reached, it tries again until ctx ends. A topic that would not keep
+// the record is [ErrTopic].
 func EnsureTopics(ctx context.Context, c Config) error {
 	for pause := 100 * time.Millisecond; ; pause = min(2*pause, 2*time.Second) {
 		err := ensureTopics(c)
@@ -118,23 +119,37 @@ func (t topic) check(admin sarama.ClusterAdmin, partitions int) error {
 	if partitions != int(t.partitions) {
 		return fmt.Errorf("%w: it has %d partitions and must have %d; make it anew, partitions cannot be taken away", ErrTopic, partitions, t.partitions)
 	}
-	entries, err := admin.DescribeConfig(sarama.ConfigResource{
-		Type: sarama.TopicResource, Name: t.name, ConfigNames: slices.Sorted(maps.Keys(t.config)),
-	})
+	names := slices.Sorted(maps.Keys(t.config))
+	is, err := describe(admin, t.name, names)
 	if err != nil {
 		return err
 	}
-	is := map[string]string{}
-	for _, e := range entries {
-		is[e.Name] = e.Value
-	}
-	for _, name := range slices.Sorted(maps.Keys(t.config)) {
+	for _, name := range names {
 		if is[name] != t.config[name] && !enough(name, is[name]) {
 			return fmt.Errorf("%w: %s is %q and must be %q; set it with kafka-configs --alter --entity-type topics --entity-name %s --add-config %s=%s",
 				ErrTopic, name, is[name], t.config[name], t.name, name, t.config[name])
 		}
 	}
 	return nil
+}
+
+func describe(admin sarama.ClusterAdmin, topic string, names []string) (map[string]string, error) {
+	results, err := admin.DescribeConfigs([]*sarama.ConfigResource{
+		{Type: sarama.TopicResource, Name: topic, ConfigNames: names},
+	}, sarama.DescribeConfigsOptions{})
+	if err != nil {
+		return nil, err
+	}
+	is := map[string]string{}
+	for _, r := range results {
+		if r.ErrorCode != sarama.ErrNoError {
+			return nil, r.ErrorCode
+		}
+		for _, e := range r.Configs {
+			is[e.Name] = e.Value
+		}
+	}
+	return is, nil
 }
 
 // enough says whether a value that differs will do.

@@ -45,7 +45,7 @@ func (l *Ledger) Append(ctx context.Context, a event.Append) (event.Appended, er
 			return event.Appended{}, l.unavailable(errors.New("ledger: halted by the sequencer"))
 		case conflict:
 			return event.Appended{}, l.conflict(ctx, a, out.why)
-		case stored, repeated:
+		case ok, stored, repeated:
 			appended, removed, err := l.await(ctx, e, out)
 			if !removed {
 				return appended, err

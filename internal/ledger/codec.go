@@ -166,7 +166,7 @@ func (c *Codec) readFact(name event.Name, data *members, open *opener) (event.Fa
 	if err := c.shapes[name].read(raw, "fact", v, open.text); err != nil {
 		return nil, err
 	}
-	return v.Interface().(event.Fact), nil //nolint:errcheck // A registered kind is a fact.
+	return v.Interface().(event.Fact), nil // a registered kind is a fact
 }
 
 func readActor(data *members, open *opener) (event.Actor, error) {

@@ -41,23 +41,19 @@ type world struct {
 	log    *slog.Logger
 }
 
-func newWorld(t testing.TB, options ...func(*ledger.Options)) *world {
+func newWorld(t testing.TB) *world {
 	t.Helper()
-	return worldOver(t, embeddedtest.NewDatabase(t), newCluster(t), options...)
+	return worldOver(t, embeddedtest.NewDatabase(t), newCluster(t))
 }
 
-func worldOver(t testing.TB, dsn string, cfg kafka.Config, options ...func(*ledger.Options)) *world {
+func worldOver(t testing.TB, dsn string, cfg kafka.Config) *world {
 	t.Helper()
 	w := &world{t: t, cfg: cfg, log: slog.New(slog.NewTextHandler(testLog{t}, &slog.HandlerOptions{Level: slog.LevelInfo}))}
 	w.pool = openPool(t, dsn)
 	must(t, ledger.Migrate(t.Context(), w.pool))
 	w.vault = newVault(t, w.pool)
 	must(t, kafka.EnsureTopics(t.Context(), cfg))
-	o := ledger.Options{NewID: newID, Log: w.log}
-	for _, option := range options {
-		option(&o)
-	}
-	w.ledger = ledger.New(w.pool, w.vault, o)
+	w.ledger = ledger.New(w.pool, w.vault, ledger.Options{NewID: newID, Log: w.log})
 	w.run(w.ledger.Run)
 	return w
 }
@@ -152,10 +148,10 @@ func (w *world) exec(sql string, args ...any) {
 	must(w.t, err)
 }
 
-func (w *world) number(sql string, args ...any) int64 {
+func (w *world) number(sql string) int64 {
 	w.t.Helper()
 	var n int64
-	must(w.t, w.pool.QueryRow(w.t.Context(), sql, args...).Scan(&n))
+	must(w.t, w.pool.QueryRow(w.t.Context(), sql).Scan(&n))
 	return n
 }
 

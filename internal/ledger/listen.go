@@ -223,5 +223,5 @@ func keptAlive(cfg *pgx.ConnConfig) *pgx.ConnConfig {
 func closeQuietly(conn *pgx.Conn) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
-	_ = conn.Close(ctx) //nolint:errcheck // See above.
+	_ = conn.Close(ctx)
 }

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strconv"
+	"sync"
 	"testing"
 	"time"
 
@@ -168,6 +169,7 @@ func (m *model) takeOver() {
 			m.t.Fatal(err)
 		}
 		m.did(fmt.Sprint("no term: ", err))
+		m.log.wait()
 		closeQuietly(conn)
 		m.takeOver()
 		return
@@ -380,12 +382,15 @@ type faulty struct {
 	rand *rand.Rand
 	die  context.CancelFunc // ends the sequencer that publishes
 	well bool               // no more faults
+	busy sync.Mutex         // held while it publishes
 	work []string           // what the processors got
 }
 
 var errTrouble = errors.New("trouble")
 
 func (f *faulty) Publish(topic string, messages ...*message.Message) error {
+	f.busy.Lock()
+	defer f.busy.Unlock()
 	if topic == TopicWork {
 		for _, m := range messages {
 			f.work = append(f.work, m.UUID)
@@ -422,6 +427,12 @@ func (f *faulty) keep(messages []*message.Message) {
 		m.Metadata.Set(MetaOffset, strconv.FormatInt(f.end(), 10))
 		f.store(seq, m.Payload)
 	}
+}
+
+// wait returns when nothing is being published, as after the death of who published.
+func (f *faulty) wait() {
+	f.busy.Lock()
+	defer f.busy.Unlock()
 }
 
 func (f *faulty) Close() error { return nil }

@@ -110,9 +110,9 @@ func (s shape) write(to []byte, path string, v reflect.Value, seal func(to []byt
 		at, value := path+"."+f.name, v.Field(f.index)
 		switch f.kind {
 		case sealed:
-			to, err = seal(to, at, value.Interface().(personal.Text)) //nolint:errcheck // The kind says so.
+			to, err = seal(to, at, value.Interface().(personal.Text))
 		case moment:
-			to, err = appendTime(to, value.Interface().(time.Time)) //nolint:errcheck // The kind says so.
+			to, err = appendTime(to, value.Interface().(time.Time))
 		case object:
 			to, err = f.inner.write(to, at, value, seal)
 		case plain:

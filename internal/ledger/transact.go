@@ -24,8 +24,8 @@ type outcomeKind string
 
 // The outcomes, as schema.sql names them.
 const (
-	ok       outcomeKind = "ok"
-	stored   outcomeKind = "stored"
+	ok       outcomeKind = "ok"     // stored now
+	stored   outcomeKind = "stored" // by an earlier attempt of the same call
 	repeated outcomeKind = "repeated"
 	conflict outcomeKind = "conflict"
 	halted   outcomeKind = "halted"
@@ -56,9 +56,6 @@ func (l *Ledger) transact(ctx context.Context, e *encoded) (outcome, error) {
 		return outcome{kind: conflict, why: err}, nil
 	case errors.Is(err, errRollback):
 		err = nil
-	}
-	if out.kind == ok {
-		out.kind = stored
 	}
 	return out, err
 }
@@ -106,9 +103,6 @@ func (l *Ledger) changeKeys(ctx context.Context, tx pgx.Tx, e *encoded) error {
 func (o outcome) at(pos *int64) outcome {
 	if pos != nil {
 		o.pos = *pos
-	}
-	if o.kind == ok && pos != nil {
-		o.kind = stored
 	}
 	return o
 }

@@ -274,8 +274,8 @@ func TestCloseWaitsForSlots(t *testing.T) {
 		t.Errorf("the slot that was taken before: %v", err)
 	}
 	select {
-	case <-closed:
-		t.Error("closed under a picture in work")
+	case err := <-closed:
+		t.Error("closed under a picture in work:", err)
 	default:
 	}
 	s.Release()

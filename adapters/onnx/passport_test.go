@@ -80,7 +80,7 @@ func TestParsePassportNamesWhatIsWrong(t *testing.T) {
 			}
 		})
 	}
-	for _, data := range []string{"", "{", "[]", `{"nmae": "u2net"}`} {
+	for _, data := range []string{"", "{", "[]", `{"title": "u2net"}`} {
 		var wrong *PassportError
 		if _, err := ParsePassport([]byte(data)); !errors.As(err, &wrong) {
 			t.Errorf("%q: got %v", data, err)

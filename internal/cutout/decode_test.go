@@ -227,6 +227,7 @@ func TestBadInput(t *testing.T) {
 		"truncated GIF":         {readFile(t, "testdata/decode/still.gif")[:300], Limits{}, photo.ErrTruncated, ""},
 		"60000 × 60000 PNG":     {pngHeader(60000, 60000), Limits{}, photo.ErrTooManyPixels, "60000 × 60000"},
 		"65535 × 65535 JPEG":    {jpegHeader(65535, 65535), Limits{}, photo.ErrTooManyPixels, "65535 × 65535"},
+		"one endless row":       {pngHeader(40_000_000, 1), Limits{}, photo.ErrTooManyPixels, "65535 are accepted on a side"},
 		"no height":             {jpegHeader(10, 0), Limits{}, photo.ErrTruncated, ""},
 		"over the byte limit":   {make([]byte, 1001), small, photo.ErrTooLarge, ""},
 		"over the pixel limit":  {readFile(t, "testdata/decode/palette.png"), small, photo.ErrTooManyPixels, "at most 0.0001 megapixels"},

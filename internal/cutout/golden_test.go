@@ -96,8 +96,8 @@ func golden(t testing.TB, photo, model string) *image.Gray {
 	return mask
 }
 
-// The full model's masks are compared in golden_full_test.go, which needs the
-// build tag fullmodel and `make setup-full`; `make bench` runs it.
+// The full model's masks, which need `make setup-full`, are compared by
+// `make bench` (BenchmarkOnePicture), and by go test -tags fullmodel.
 func TestMasksAreThePeersSmallModel(t *testing.T) {
 	checkGolden(t, openModel(t, "u2netp", 2))
 	checkGolden(t, openModel(t, "u2netp", 1))

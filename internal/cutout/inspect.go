@@ -22,6 +22,9 @@ type Limits struct {
 	MaxPixels int64
 }
 
+// maxSide bounds what a single row costs. JPEG and GIF cannot have more.
+const maxSide = 1<<16 - 1
+
 func (l Limits) orDefault() Limits {
 	if l.MaxBytes <= 0 {
 		l.MaxBytes = photo.MaxBytes
@@ -76,6 +79,10 @@ func Inspect(data []byte, limits Limits) (info Info, err error) {
 	}
 	if cfg.Width <= 0 || cfg.Height <= 0 {
 		return Info{}, photo.ErrTruncated
+	}
+	if max(cfg.Width, cfg.Height) > maxSide {
+		return Info{}, reworded(photo.ErrTooManyPixels, "The photo has %d × %d pixels; at most %d are accepted on a side.",
+			cfg.Width, cfg.Height, maxSide)
 	}
 	if pixels := int64(cfg.Width) * int64(cfg.Height); pixels > limits.MaxPixels {
 		return Info{}, reworded(photo.ErrTooManyPixels, "The photo has %d × %d pixels; at most %.3g megapixels are accepted.",

@@ -83,12 +83,11 @@ func (m *pngImage) encode(w io.Writer, workers int) error {
 	if err != nil {
 		return err
 	}
-	tail := make([]byte, 16, 28)
+	tail := make([]byte, 28)
 	binary.BigEndian.PutUint32(tail[8:], adler)
-	sealChunk(tail, "IDAT")
-	end := tail[16:28]
-	sealChunk(end, "IEND")
-	_, err = w.Write(tail[:28])
+	sealChunk(tail[:16], "IDAT")
+	sealChunk(tail[16:], "IEND")
+	_, err = w.Write(tail)
 	return err
 }
 

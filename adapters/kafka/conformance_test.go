@@ -24,6 +24,7 @@ func conform(t *testing.T, c Config) {
 	})
 	t.Run("record in order", func(t *testing.T) { conformRecord(t, c) })
 	t.Run("work by key", func(t *testing.T) { conformWork(t, c) })
+	t.Run("work of a member that ends", func(t *testing.T) { conformTakeOver(t, c) })
 }
 
 func facts(from, to int) []*message.Message {
@@ -178,6 +179,35 @@ func conformWork(t *testing.T, c Config) {
 			t.Fatalf("only %d messages came", seen)
 		}
 	}
+}
+
+// What a member has not acknowledged when it ends goes to another one.
+func conformTakeOver(t *testing.T, c Config) {
+	member := func() (message.Subscriber, <-chan *message.Message) {
+		sub, err := NewSubscriber(c, "take over", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		messages, err := sub.Subscribe(t.Context(), ledger.TopicWork)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return sub, messages
+	}
+	first, messages := member()
+	got := <-messages
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	second, messages := member()
+	defer second.Close()
+	for m := range messages {
+		m.Ack()
+		if m.UUID == got.UUID {
+			return
+		}
+	}
+	t.Error("it did not come again")
 }
 
 func TestEmbedded(t *testing.T) { conform(t, newCluster(t)) }

@@ -273,7 +273,7 @@ func (a *adoption) previous(ctx context.Context, tx pgx.Tx) (lastFact, error) {
 func (t *term) complete(ctx context.Context) error {
 	return t.change(ctx, func(tx pgx.Tx) (int, error) {
 		rows, err := tx.Query(ctx, `
-			select f.pos, f.idx, f.stream, f.version, f.body
+			select f.pos, f.idx, f.id, f.stream, f.version, f.body
 			  from ledger.queue q
 			  join ledger.facts f using (pos)
 			 where exists (select from ledger.numbers n where n.pos = q.pos)

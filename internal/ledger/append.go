@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/bgremover/bgremover/domain/event"
 	"github.com/bgremover/bgremover/domain/personal"
@@ -62,7 +63,11 @@ func (l *Ledger) await(ctx context.Context, e *encoded, out outcome) (appended e
 	case l.queued <- struct{}{}:
 	default:
 	}
-	p, err := l.board.awaitAppend(ctx, out.pos)
+	var id *pgtype.UUID
+	if out.kind != repeated {
+		id = &e.ids[0]
+	}
+	p, err := l.board.awaitAppend(ctx, out.pos, id)
 	switch {
 	case err != nil:
 		return event.Appended{}, false, l.unavailable(fmt.Errorf("ledger: queued, and not published yet: %w", err))
@@ -130,7 +135,7 @@ func (l *Ledger) conflict(ctx context.Context, a event.Append, why error) error 
 		return l.failed("look at a conflict", err)
 	}
 	for _, pos := range positions {
-		if _, err := l.board.awaitAppend(ctx, pos); err != nil {
+		if _, err := l.board.awaitAppend(ctx, pos, nil); err != nil {
 			return l.unavailable(fmt.Errorf("ledger: what was there first is not published yet: %w", err))
 		}
 	}

@@ -14,8 +14,12 @@ import (
 	"github.com/bgremover/bgremover/domain/image"
 	"github.com/bgremover/bgremover/domain/personal"
 	"github.com/bgremover/bgremover/domain/system"
+	"github.com/bgremover/bgremover/internal/embedded/embeddedtest"
 	"github.com/bgremover/bgremover/internal/ledger"
+	"github.com/bgremover/bgremover/internal/usecase"
 )
+
+var _ usecase.Record = (*ledger.Ledger)(nil)
 
 // A picture's whole life: what is answered, what is loaded and what stands in Kafka are the same.
 func TestLifeOfAPicture(t *testing.T) {
@@ -278,4 +282,17 @@ func TestAnotherProcessPublishes(t *testing.T) {
 	must(t, w.ledger.Await(t.Context(), image.Stream(img), 19))
 	must(t, w.ledger.WaitPublished(t.Context(), 20))
 	w.record(20)
+}
+
+func TestMigrateFromSeveralProcesses(t *testing.T) {
+	pool := openPool(t, embeddedtest.NewDatabase(t))
+	var wg sync.WaitGroup
+	for range 6 {
+		wg.Go(func() {
+			if err := ledger.Migrate(t.Context(), pool); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
 }

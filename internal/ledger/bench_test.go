@@ -101,8 +101,6 @@ func BenchmarkSequence(b *testing.B) {
 	w := fsynced(b)
 	const n = 60_000
 	// given: a full queue
-	template := w.upload(newImage())
-	template.Make = nil
 	body := make([]byte, 1000)
 	for i := range body {
 		body[i] = 'a' + byte(i%26)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 
+	"github.com/jackc/pgx/v5/pgtype"
+
 	"github.com/bgremover/bgremover/domain/event"
 )
 
@@ -40,16 +42,17 @@ type placed struct {
 }
 
 // recentAppends remembers the appends announced last: an announcement may come before the
-// append's own caller asks for it.
+// append's own caller asks for it. They are known by the id of their first fact, because a
+// Postgres that was restored gives positions a second time.
 type recentAppends struct {
-	first map[int64]int64 // position → first seq
-	ring  [1 << 13]int64
+	first map[pgtype.UUID]int64 // id → seq
+	ring  [1 << 13]pgtype.UUID
 	next  int
 }
 
-func (r *recentAppends) add(pos, first int64) {
+func (r *recentAppends) add(id pgtype.UUID, seq int64) {
 	delete(r.first, r.ring[r.next])
-	r.first[pos], r.ring[r.next] = first, pos
+	r.first[id], r.ring[r.next] = seq, id
 	r.next = (r.next + 1) % len(r.ring)
 }
 
@@ -58,21 +61,27 @@ func newBoard() *board {
 		appends: map[int64][]*ticket{},
 		streams: map[event.Stream][]*ticket{},
 		seqs:    map[*ticket]struct{}{},
-		recent:  recentAppends{first: map[int64]int64{}},
+		recent:  recentAppends{first: map[pgtype.UUID]int64{}},
 		kick:    make(chan struct{}, 1),
 	}
 }
 
-// awaitAppend returns once an append is published, or removed.
-func (b *board) awaitAppend(ctx context.Context, pos int64) (placed, error) {
+// awaitAppend returns once an append is published, or removed. id is that of its first fact
+// for whoever has just stored it, and nil for everybody else.
+func (b *board) awaitAppend(ctx context.Context, pos int64, id *pgtype.UUID) (placed, error) {
 	b.mu.Lock()
-	if first, ok := b.recent.first[pos]; ok {
-		b.mu.Unlock()
-		return placed{first: first}, nil
+	if id != nil {
+		if first, ok := b.recent.first[*id]; ok {
+			b.mu.Unlock()
+			return placed{first: first}, nil
+		}
 	}
 	t := &ticket{pos: pos, done: make(chan placed, 1)}
 	b.appends[pos] = append(b.appends[pos], t)
 	b.mu.Unlock()
+	if id == nil {
+		b.wake() // it may be published already
+	}
 	return b.await(ctx, t)
 }
 
@@ -162,6 +171,7 @@ func removeTicket[K comparable](from map[K][]*ticket, key K, t *ticket) {
 type announcement struct {
 	seq, pos int64
 	idx      int32
+	id       pgtype.UUID
 	stream   event.Stream
 	version  int64
 }
@@ -172,7 +182,7 @@ func (b *board) announce(through int64, facts []announcement) {
 	defer b.mu.Unlock()
 	for _, f := range facts {
 		if f.idx == 0 {
-			b.recent.add(f.pos, f.seq)
+			b.recent.add(f.id, f.seq)
 			for _, t := range b.appends[f.pos] {
 				b.resolve(t, placed{first: f.seq})
 			}

@@ -93,6 +93,9 @@ func (l *Ledger) encode(ctx context.Context, a event.Append) (*encoded, error) {
 			}
 		}
 	}
+	if l.vault == nil && len(e.lock)+len(a.Make)+len(a.Destroy) > 0 {
+		return nil, errors.New("ledger: this process has no vault, and the append needs keys")
+	}
 	slices.Sort(e.lock)
 	e.orderStreams(a.Parts)
 	e.destroy = endings(a)

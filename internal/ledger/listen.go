@@ -42,7 +42,7 @@ func (l *Ledger) Run(ctx context.Context) error {
 	}()
 	poll := time.NewTicker(followPoll)
 	defer poll.Stop()
-	for ticks := 0; ; {
+	for ticks, failing := 0, false; ; {
 		var err error
 		select {
 		case <-ctx.Done():
@@ -56,9 +56,10 @@ func (l *Ledger) Run(ctx context.Context) error {
 			ticks++
 			err = l.sweep(ctx, ticks%sweepAll == 0)
 		}
-		if err != nil && ctx.Err() == nil {
+		if err != nil && ctx.Err() == nil && !failing {
 			l.log.WarnContext(ctx, "those who wait for the record are not served: postgres does not answer", slog.Any("err", err))
 		}
+		failing = err != nil
 	}
 }
 
@@ -73,7 +74,7 @@ func (l *Ledger) follow(ctx context.Context, through int64) error {
 		return l.sweep(ctx, true)
 	}
 	rows, err := l.pool.Query(ctx, `
-		select n.seq, n.pos, n.idx, f.stream, f.version
+		select n.seq, n.pos, n.idx, f.id, f.stream, f.version
 		  from ledger.numbers n join ledger.facts f using (pos, idx)
 		 where n.seq > $1 and n.seq <= $2
 		 order by n.seq`, followed, through)
@@ -82,7 +83,7 @@ func (l *Ledger) follow(ctx context.Context, through int64) error {
 	}
 	l.counters.Sweeps.Add(1)
 	facts, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (a announcement, err error) {
-		return a, row.Scan(&a.seq, &a.pos, &a.idx, &a.stream, &a.version)
+		return a, row.Scan(&a.seq, &a.pos, &a.idx, &a.id, &a.stream, &a.version)
 	})
 	if err != nil {
 		return fmt.Errorf("follow the record: %w", err)
@@ -165,15 +166,18 @@ func readAnswer(results pgx.BatchResults) (answer, error) {
 // listen passes on what other processes notify. Without its connection those who wait
 // are served by polling.
 func (l *Ledger) listen(ctx context.Context, heard chan int64) {
-	for ctx.Err() == nil {
+	for pause := reconnectAfter; ctx.Err() == nil; pause = min(2*pause, 10*reconnectAfter) {
+		began := time.Now()
 		err := l.listenOnce(ctx, heard)
 		if ctx.Err() != nil {
 			return
 		}
+		if time.Since(began) > time.Minute {
+			pause = reconnectAfter
+		}
 		l.log.WarnContext(ctx, "listening for what is published was interrupted", slog.Any("err", err))
-		select {
-		case <-ctx.Done():
-		case <-time.After(reconnectAfter):
+		if sleep(ctx, pause) != nil {
+			return
 		}
 	}
 }

@@ -22,7 +22,7 @@ func (l *Ledger) Load(ctx context.Context, stream event.Stream) ([]event.Envelop
 		if waitFor == 0 {
 			return facts, nil
 		}
-		if _, err := l.board.awaitAppend(ctx, waitFor); err != nil {
+		if _, err := l.board.awaitAppend(ctx, waitFor, nil); err != nil {
 			return nil, l.unavailable(fmt.Errorf("ledger: the stream's newest facts are not published yet: %w", err))
 		}
 	}

@@ -25,7 +25,7 @@ func (t *term) numberNext(ctx context.Context) ([]numbered, error) {
 	take.Queue(holdHead, t.number, t.head)
 	// The bounds are looked at before an append, so that one that is larger still goes.
 	take.Queue(`
-		select f.pos, f.idx, f.stream, f.version, f.body
+		select f.pos, f.idx, f.id, f.stream, f.version, f.body
 		  from (select pos, sum(facts) over before as facts, sum(bytes) over before as bytes
 		          from (select pos, facts, bytes from ledger.queue order by pos limit $1) q
 		        window before as (order by pos rows between unbounded preceding and 1 preceding)) q
@@ -89,7 +89,7 @@ func (t *term) raised(by int) {
 
 // scanFact reads a fact that has no number yet.
 func scanFact(row pgx.CollectableRow) (n numbered, err error) {
-	return n, row.Scan(&n.pos, &n.idx, &n.stream, &n.version, &n.body)
+	return n, row.Scan(&n.pos, &n.idx, &n.id, &n.stream, &n.version, &n.body)
 }
 
 // change runs one transaction on the head of the record, which do raises by as many facts

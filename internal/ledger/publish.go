@@ -39,8 +39,8 @@ func (t *term) catchUp(ctx context.Context) error {
 // page reads the next facts to publish, whole appends only.
 func (t *term) page(ctx context.Context) ([]numbered, error) {
 	rows, err := t.conn.Query(ctx, `
-		select pos, idx, stream, version, body, seq
-		  from (select f.pos, f.idx, f.stream, f.version, f.body, n.seq,
+		select pos, idx, id, stream, version, body, seq
+		  from (select f.pos, f.idx, f.id, f.stream, f.version, f.body, n.seq,
 		               sum(octet_length(f.body)) over (order by n.seq) as bytes
 		          from (select seq, pos, idx from ledger.numbers where seq > $1 order by seq limit $2) n
 		          join ledger.facts f using (pos, idx)) p
@@ -50,7 +50,7 @@ func (t *term) page(ctx context.Context) ([]numbered, error) {
 		return nil, err
 	}
 	page, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (n numbered, err error) {
-		return n, row.Scan(&n.pos, &n.idx, &n.stream, &n.version, &n.body, &n.seq)
+		return n, row.Scan(&n.pos, &n.idx, &n.id, &n.stream, &n.version, &n.body, &n.seq)
 	})
 	if err != nil {
 		return nil, err

@@ -372,6 +372,12 @@ func TestBrowserEveryPage(t *testing.T) {
 	s.ask(http.MethodDelete, "/v1/images/"+deleted.ID, deleted.Capability)
 	broken := s.upload(testphotos.Original("chelsea")[:9000])
 	until(t, "the refusal", func() bool { return s.status(broken) == "failed" })
+	for range 6 { // more than are hidden
+		a := s.upload(testphotos.Original("rocket"))
+		until(t, "the cutout", func() bool { return s.status(a) == "ready" })
+	}
+	s.stop()
+	s = serve(t, s.data, "--clock-offset", "2h") // figures show an hour when it is over
 
 	link := func(a accepted) string { return "/i/" + a.ID + "?key=" + a.Capability }
 	pages := map[string]string{

@@ -83,7 +83,9 @@ func TestYesOrNo(t *testing.T) {
 			decided: as("retention.downloaded", "image.delete-on-download", "deny", `{"kind":"image","whole":false}`),
 		},
 		"not due": {
-			ask: func() (bool, event.Decision, error) { return p.Due(ctx, noon, noon.Add(-30*time.Second-time.Nanosecond)) },
+			ask: func() (bool, event.Decision, error) {
+				return p.Due(ctx, noon, noon.Add(-30*time.Second-time.Nanosecond))
+			},
 			decided: as("retention.due", "image.delete-24h", "deny",
 				`{"due":"2026-03-02T12:00:00.123456Z","kind":"image","now":"2026-03-02T11:59:30.123455999Z"}`),
 		},

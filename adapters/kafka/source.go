@@ -29,7 +29,8 @@ type Source struct {
 // NewSource returns a source. It connects with the first call.
 func NewSource(c Config) *Source { return &Source{cfg: c} }
 
-// Fetch implements [ledger.Source]. A call that ctx ends meanwhile returns within the wait.
+// Fetch implements [ledger.Source]. When ctx ends meanwhile it still waits for the broker's
+// answer: as long as wait, or until the connection times out.
 func (s *Source) Fetch(ctx context.Context, from int64, wait time.Duration) (ledger.Fetched, error) {
 	if err := ctx.Err(); err != nil {
 		return ledger.Fetched{}, err

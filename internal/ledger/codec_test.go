@@ -428,3 +428,21 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+func BenchmarkDecode(b *testing.B) {
+	codec, known := testCodec(nil), testCodec(testKeys{})
+	body, err := codec.encode(somebody("Ada"), newTestKey("test/1"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	for name, c := range map[string]*Codec{"sealed": codec, "opened": known} {
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(int64(len(body)))
+			for b.Loop() {
+				if _, err := c.Decode(b.Context(), 1, body); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

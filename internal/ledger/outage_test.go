@@ -144,6 +144,11 @@ func TestWorkIsPartOfABatch(t *testing.T) {
 	if s.Counters().Failures.Load() != 2 {
 		t.Errorf("%d failures", s.Counters().Failures.Load())
 	}
+	src := kafka.NewSource(w.cfg)
+	defer src.Close()
+	if f, err := src.Fetch(t.Context(), 0, 0); err != nil || f.End != 1 {
+		t.Errorf("what a term has read back need not be published again: %+v, %v", f, err)
+	}
 
 	sub, err := kafka.NewSubscriber(w.cfg, "test", nil)
 	must(t, err)

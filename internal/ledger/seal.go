@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -20,8 +19,8 @@ type Keys interface {
 
 // sealedValue is how a personal value stands in the record.
 type sealedValue struct {
-	Sealed []byte         `json:"sealed"`
-	Key    personal.KeyID `json:"key"`
+	sealed string // base64
+	key    personal.KeyID
 }
 
 // block is what sealed values are padded to a multiple of, so that their length tells
@@ -68,11 +67,18 @@ func readSealed(raw []byte, path string) (sealedValue, error) {
 	if err := m.only("sealed", "key"); err != nil {
 		return sealedValue{}, err
 	}
-	var v sealedValue
-	if err := json.Unmarshal(raw, &v); err != nil || len(v.Sealed) == 0 || v.Key == "" {
+	sealed, err := m.text("sealed")
+	if err != nil {
+		return sealedValue{}, err
+	}
+	key, err := m.text("key")
+	if err != nil {
+		return sealedValue{}, err
+	}
+	if sealed == "" || key == "" {
 		return sealedValue{}, malformed("%s is not sealed as it should be", path)
 	}
-	return v, nil
+	return sealedValue{sealed, personal.KeyID(key)}, nil
 }
 
 // opener opens the sealed values of one fact. The keys of one fact are few, and mostly one.
@@ -97,19 +103,23 @@ func (o *opener) text(raw []byte, path string) (personal.Text, error) {
 	if o.keys == nil {
 		return personal.Sealed, nil
 	}
-	if o.last != v.Key {
-		o.last = v.Key
-		o.lastKey, o.lastErr = o.keys.Key(o.ctx, v.Key)
+	if o.last != v.key {
+		o.last = v.key
+		o.lastKey, o.lastErr = o.keys.Key(o.ctx, v.key)
 	}
 	if errors.Is(o.lastErr, personal.ErrDestroyed) {
 		return personal.Erased, nil
 	}
 	if o.lastErr != nil {
-		return personal.Text{}, fmt.Errorf("ledger: open %s of fact %s under key %s: %w", path, o.fact, v.Key, o.lastErr)
+		return personal.Text{}, fmt.Errorf("ledger: open %s of fact %s under key %s: %w", path, o.fact, v.key, o.lastErr)
 	}
-	padded, err := o.lastKey.Open(v.Sealed, sealContext(o.fact, path))
+	sealed, err := base64.StdEncoding.DecodeString(v.sealed)
 	if err != nil {
-		return personal.Text{}, fmt.Errorf("ledger: open %s of fact %s under key %s: %w", path, o.fact, v.Key, err)
+		return personal.Text{}, malformed("%s is not sealed as it should be", path)
+	}
+	padded, err := o.lastKey.Open(sealed, sealContext(o.fact, path))
+	if err != nil {
+		return personal.Text{}, fmt.Errorf("ledger: open %s of fact %s under key %s: %w", path, o.fact, v.key, err)
 	}
 	text, err := unpad(padded)
 	return personal.Of(string(text)), err

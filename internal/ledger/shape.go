@@ -170,7 +170,7 @@ func (f field) read(raw []byte, path string, v reflect.Value, open func(raw []by
 		if string(raw) == "null" && !nullable {
 			return malformed("%s is null", path)
 		}
-		if err := readStrict(raw, v.Addr().Interface()); err != nil {
+		if err := readPlain(raw, v); err != nil {
 			return malformed("%s is of another type", path)
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
+	"strconv"
 	"time"
 	"unicode/utf8"
 )
@@ -40,7 +42,7 @@ func readObject(raw []byte) (members, error) {
 	if len(raw) == 0 || raw[0] != '{' {
 		return members{}, malformed("an object was expected")
 	}
-	var m members
+	m := members{names: make([]string, 0, 12), values: make([][]byte, 0, 12)}
 	at := skipSpace(raw, 1)
 	for raw[at] != '}' {
 		end := valueEnd(raw, at)
@@ -118,11 +120,22 @@ func (m *members) optionalText(name string) (string, error) {
 }
 
 func readText(name string, raw []byte) (string, error) {
+	if plain, ok := plainText(raw); ok {
+		return plain, nil
+	}
 	var s *string
 	if err := json.Unmarshal(raw, &s); err != nil || s == nil {
 		return "", malformed("the member %s is no text", name)
 	}
 	return *s, nil
+}
+
+// plainText returns a string that stands as it is, without escapes, as most do.
+func plainText(raw []byte) (string, bool) {
+	if raw == nil || raw[0] != '"' || bytes.IndexByte(raw, '\\') >= 0 {
+		return "", false
+	}
+	return string(raw[1 : len(raw)-1]), true
 }
 
 func skipSpace(raw []byte, at int) int {
@@ -203,7 +216,24 @@ func appendJSON(to []byte, v any) ([]byte, error) {
 	return bytes.TrimSuffix(buf.Bytes(), []byte("\n")), nil
 }
 
-// readStrict reads a value that appendJSON wrote.
+// readPlain reads a value that appendJSON wrote; the commonest kinds without a decoder.
+func readPlain(raw []byte, into reflect.Value) error {
+	switch into.Kind() {
+	case reflect.String:
+		if s, ok := plainText(raw); ok {
+			into.SetString(s)
+			return nil
+		}
+	case reflect.Int, reflect.Int64:
+		if n, err := strconv.ParseInt(string(raw), 10, 64); err == nil {
+			into.SetInt(n)
+			return nil
+		}
+	default:
+	}
+	return readStrict(raw, into.Addr().Interface())
+}
+
 func readStrict(raw []byte, into any) error {
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	dec.DisallowUnknownFields()

@@ -42,7 +42,7 @@ func (s *Sequencer) begin(ctx context.Context, conn *pgx.Conn) (*term, error) {
 		return nil, fmt.Errorf("begin a term: %w", err)
 	}
 	s.counts.Terms.Add(1)
-	err = t.recover(ctx)
+	err = t.prepare(ctx)
 	if halting(err) {
 		return nil, errors.Join(err, t.halt(ctx, err))
 	}
@@ -57,8 +57,8 @@ func (s *Sequencer) begin(ctx context.Context, conn *pgx.Conn) (*term, error) {
 	return t, nil
 }
 
-// recover is what comes before the first number of a term.
-func (t *term) recover(ctx context.Context) error {
+// prepare is what comes before the first number of a term.
+func (t *term) prepare(ctx context.Context) error {
 	if err := t.scan(ctx); err != nil {
 		return fmt.Errorf("read the record back: %w", err)
 	}

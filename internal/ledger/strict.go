@@ -218,18 +218,17 @@ func appendJSON(to []byte, v any) ([]byte, error) {
 
 // readPlain reads a value that appendJSON wrote; the commonest kinds without a decoder.
 func readPlain(raw []byte, into reflect.Value) error {
-	switch into.Kind() {
-	case reflect.String:
+	if into.Kind() == reflect.String {
 		if s, ok := plainText(raw); ok {
 			into.SetString(s)
 			return nil
 		}
-	case reflect.Int, reflect.Int64:
-		if n, err := strconv.ParseInt(string(raw), 10, 64); err == nil {
+	}
+	if into.CanInt() {
+		if n, err := strconv.ParseInt(string(raw), 10, into.Type().Bits()); err == nil {
 			into.SetInt(n)
 			return nil
 		}
-	default:
 	}
 	return readStrict(raw, into.Addr().Interface())
 }

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"encoding"
 	"encoding/json"
 	"fmt"
 	"reflect"
@@ -23,6 +24,7 @@ type field struct {
 	index int
 	kind  fieldKind
 	inner shape // of an object
+	own   bool  // its type reads its own JSON
 }
 
 type fieldKind uint8
@@ -35,9 +37,11 @@ const (
 )
 
 var (
-	textType      = reflect.TypeFor[personal.Text]()
-	timeType      = reflect.TypeFor[time.Time]()
-	marshalerType = reflect.TypeFor[json.Marshaler]()
+	textType            = reflect.TypeFor[personal.Text]()
+	timeType            = reflect.TypeFor[time.Time]()
+	marshalerType       = reflect.TypeFor[json.Marshaler]()
+	unmarshalerType     = reflect.TypeFor[json.Unmarshaler]()
+	textUnmarshalerType = reflect.TypeFor[encoding.TextUnmarshaler]()
 )
 
 // shapesOf works out the shape of every kind of fact. A fact that could not be read again
@@ -79,7 +83,8 @@ func fieldOf(path string, t reflect.Type) field {
 		return field{kind: object, inner: shapeOf(path, t)}
 	}
 	mustBePlain(path, t)
-	return field{kind: plain}
+	p := reflect.PointerTo(t)
+	return field{kind: plain, own: p.Implements(unmarshalerType) || p.Implements(textUnmarshalerType)}
 }
 
 // mustBePlain refuses what encoding/json would write but the codec could not seal, or
@@ -170,7 +175,10 @@ func (f field) read(raw []byte, path string, v reflect.Value, open func(raw []by
 		if string(raw) == "null" && !nullable {
 			return malformed("%s is null", path)
 		}
-		if err := readPlain(raw, v); err != nil {
+		if !f.own && readPlain(raw, v) {
+			return nil
+		}
+		if err := readStrict(raw, v.Addr().Interface()); err != nil {
 			return malformed("%s is of another type", path)
 		}
 	}

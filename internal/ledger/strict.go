@@ -216,23 +216,26 @@ func appendJSON(to []byte, v any) ([]byte, error) {
 	return bytes.TrimSuffix(buf.Bytes(), []byte("\n")), nil
 }
 
-// readPlain reads a value that appendJSON wrote; the commonest kinds without a decoder.
-func readPlain(raw []byte, into reflect.Value) error {
+// readPlain reads the commonest kinds of value without a decoder, if this is one of them.
+func readPlain(raw []byte, into reflect.Value) bool {
 	if into.Kind() == reflect.String {
-		if s, ok := plainText(raw); ok {
+		s, ok := plainText(raw)
+		if ok {
 			into.SetString(s)
-			return nil
 		}
+		return ok
 	}
 	if into.CanInt() {
-		if n, err := strconv.ParseInt(string(raw), 10, into.Type().Bits()); err == nil {
+		n, err := strconv.ParseInt(string(raw), 10, into.Type().Bits())
+		if err == nil {
 			into.SetInt(n)
-			return nil
 		}
+		return err == nil
 	}
-	return readStrict(raw, into.Addr().Interface())
+	return false
 }
 
+// readStrict reads a value that appendJSON wrote.
 func readStrict(raw []byte, into any) error {
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	dec.DisallowUnknownFields()

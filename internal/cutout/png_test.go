@@ -164,9 +164,9 @@ func TestEncodingEndsWithTheWriter(t *testing.T) {
 	for i := range m.Pix {
 		m.Pix[i] = uint8(i * i >> 5)
 	}
-	for left := range 200 {
-		if err := EncodePNG(&failingWriter{left * 100}, m, RGBA, 3); !errors.Is(err, io.ErrClosedPipe) {
-			t.Fatalf("after %d bytes: %v", left*100, err)
+	for left := 1; left < 400_000; left *= 5 {
+		if err := EncodePNG(&failingWriter{left}, m, RGBA, 3); !errors.Is(err, io.ErrClosedPipe) {
+			t.Fatalf("after %d bytes: %v", left, err)
 		}
 	}
 }

@@ -20,6 +20,10 @@ import (
 var ErrFull = refusal.New(refusal.Unavailable, "blob.full",
 	"There is no room for another photo right now.", "Try again in a few minutes: photos make room as they are deleted.")
 
+// reserve is how many bytes of its file system the store leaves to others. The record and the
+// database often share a disk with the photos: when it fills up, uploads must stop first.
+const reserve = 256 << 20
+
 // unfinished is the folder of objects that are still being written.
 const unfinished = "unfinished"
 
@@ -35,6 +39,9 @@ type FS struct {
 	// put a full disk here.
 	create func(name string) (file, error)
 	flush  func(folder string) error
+	// room tells how many bytes may still be written; Put refuses when it is less than reserve.
+	room    func() (uint64, error)
+	reserve uint64
 }
 
 // file is what Put needs of an [os.File].
@@ -54,7 +61,8 @@ func OpenFS(folder string) (*FS, error) {
 	if err != nil {
 		return nil, fmt.Errorf("blob: open the store's folder: %w", err)
 	}
-	s := &FS{root: root}
+	s := &FS{root: root, reserve: reserve}
+	s.room = func() (uint64, error) { return roomIn(folder) }
 	s.create = func(name string) (file, error) {
 		return root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	}
@@ -71,10 +79,15 @@ func (s *FS) Close() error { return s.root.Close() }
 // Put implements [usecase.Blobs]. It costs two flushes to the disk: one for the bytes,
 // one for the name. Both are needed: a fact that says that a photo is here must not
 // outlive the photo's name. A crash between them leaves a file that [FS.Sweep] removes.
+//
+// It is [ErrFull] when the file system is full, or would soon be for others who use it.
 func (s *FS) Put(ctx context.Context, name string, r io.Reader) error {
 	to, err := pathOf(name)
 	if err != nil {
 		return err
+	}
+	if err := s.leaveRoom(); err != nil {
+		return putError(err)
 	}
 	temporary := path.Join(unfinished, rand.Text())
 	err = s.write(ctx, temporary, r)
@@ -91,6 +104,18 @@ func (s *FS) Put(ctx context.Context, name string, r io.Reader) error {
 		return putError(err)
 	}
 	return putError(s.flush(path.Dir(to)))
+}
+
+// leaveRoom refuses to write while the file system has little left.
+func (s *FS) leaveRoom() error {
+	room, err := s.room()
+	if err != nil {
+		return fmt.Errorf("ask for the room that is left: %w", err)
+	}
+	if room < s.reserve {
+		return fmt.Errorf("%w: %d bytes are left, %d are kept for others", syscall.ENOSPC, room, s.reserve)
+	}
+	return nil
 }
 
 // write makes a file of what r gives, on the disk when it returns.

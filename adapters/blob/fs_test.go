@@ -2,6 +2,7 @@ package blob
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -168,6 +169,41 @@ func TestDiskFull(t *testing.T) {
 	}
 }
 
+// Others write to the same file system: a store leaves them room, and says so before it writes.
+func TestRoomIsLeftForOthers(t *testing.T) {
+	s, folder := open(t)
+	room, broken := uint64(reserve), error(nil)
+	s.room = func() (uint64, error) { return room, broken }
+	put := func() error { return s.Put(t.Context(), name, strings.NewReader("sealed")) }
+	if err := put(); err != nil {
+		t.Errorf("with just enough room: %v", err)
+	}
+	room--
+	if err := put(); !errors.Is(err, ErrFull) {
+		t.Errorf("with a byte less: got %v; want %v", err, ErrFull)
+	}
+	broken = syscall.EIO
+	if err := put(); !errors.Is(err, syscall.EIO) || errors.Is(err, ErrFull) {
+		t.Errorf("with no answer: got %v; want %v", err, broken)
+	}
+	if left := files(t, folder); len(left) != 1 {
+		t.Errorf("got %v; want the one object", left)
+	}
+}
+
+// What the kernel says of the disk is what everybody sees who looks.
+func TestRoomByTheKernel(t *testing.T) {
+	s, _ := open(t)
+	room, err := s.room()
+	if err != nil || room == 0 {
+		t.Fatalf("%d bytes, %v", room, err)
+	}
+	s.reserve = 1 << 62
+	if err := s.Put(t.Context(), name, strings.NewReader("sealed")); !errors.Is(err, ErrFull) {
+		t.Errorf("no disk is that large: got %v; want %v", err, ErrFull)
+	}
+}
+
 type failing struct {
 	file
 	write, sync, close error
@@ -227,8 +263,14 @@ func TestForeignFilesAreReported(t *testing.T) {
 	if err := s.Put(t.Context(), name, strings.NewReader("x")); err != nil {
 		t.Fatal(err)
 	}
-	for _, foreign := range []string{"photo.jpg", "aa/photo.jpg", "aa/01990000-0000-7000-8000-0000000000bb.original"} {
+	for _, foreign := range []string{
+		"photo.jpg", "aa/photo.jpg", "aa/01990000-0000-7000-8000-0000000000bb.original",
+		"lost+found/01990000-0000-7000-8000-0000000000aa.original", "AA/x", "a/x", "aaa/x", "ag/x",
+	} {
 		at := filepath.Join(folder, foreign)
+		if err := os.MkdirAll(filepath.Dir(at), 0o700); err != nil {
+			t.Fatal(err)
+		}
 		if err := os.WriteFile(at, nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -240,5 +282,61 @@ func TestForeignFilesAreReported(t *testing.T) {
 		if err := os.Remove(at); err != nil {
 			t.Fatal(err)
 		}
+		if alone := filepath.Dir(at); alone != folder && filepath.Base(alone) != "aa" {
+			if err := os.Remove(alone); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+// broken is an entry of a folder that a failing disk does not tell about.
+type broken struct {
+	fs.DirEntry
+	name string
+}
+
+func (b broken) Name() string             { return b.name }
+func (broken) Type() fs.FileMode          { return 0 }
+func (broken) Info() (fs.FileInfo, error) { return nil, syscall.EIO }
+
+// Folders and files that cannot be read keep no other from being listed, and are not hidden.
+func TestListingGoesOnAfterDamage(t *testing.T) {
+	s, folder := open(t)
+	for _, last := range []string{"00", "77", "ff"} {
+		if err := s.Put(t.Context(), "01990000-0000-7000-8000-0000000000"+last+"/original", strings.NewReader("x")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// In place of two folders, which this test's user may be root to read, two that are none.
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := 0
+	l := listing{FS: s, ctx: t.Context(), each: func(usecase.Blob) error { seen++; return nil }}
+	for _, entry := range entries {
+		if entry.Name() == "77" {
+			for i := range told + 4 {
+				b := broken{name: fmt.Sprintf("01990000-0000-7000-8000-0000000%05d.original", 100*i+77)}
+				if err := l.file("77", b); err != nil {
+					t.Fatal(err)
+				}
+			}
+			// The folder is gone bad between the listing of the root and its own: now it is a file.
+			if err := os.Rename(filepath.Join(folder, "77"), filepath.Join(folder, unfinished, "77")); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(folder, "77"), nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := l.folder(entry); err != nil {
+			t.Fatal(err)
+		}
+	}
+	err = l.result()
+	if seen != 2 || !errors.Is(err, syscall.EIO) || errors.Is(err, ErrForeign) || !strings.Contains(err.Error(), "and 5 more") {
+		t.Errorf("%d objects, %v; want the 2 others, and what went wrong", seen, err)
 	}
 }

@@ -32,6 +32,11 @@ func nameOf(folder, file string) (string, bool) {
 
 func shard(img string) string { return img[len(img)-2:] }
 
+// isShard says whether a folder can hold objects.
+func isShard(folder string) bool {
+	return len(folder) == 2 && strings.Trim(folder, "0123456789abcdef") == ""
+}
+
 func isKind(s string) bool {
 	if s == "" || len(s) > 32 {
 		return false

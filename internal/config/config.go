@@ -30,7 +30,7 @@ type Serve struct {
 	Postgres Postgres `name:"postgres" placeholder:"DSN" env:"BGREMOVER_POSTGRES" help:"PostgreSQL to use, such as postgres://app@db.example/bgremover; without it the service runs a private one. Here without its password: that goes into PGPASSWORD, or with the whole DSN into ${env} or the file."`
 	Blobs    string   `name:"blobs" placeholder:"DIR" env:"BGREMOVER_BLOBS" help:"Folder, or file:// URL, for the sealed photos (${env}; default: the folder 'blobs' in --data)."`
 
-	DeleteAfter time.Duration  `name:"delete-after" placeholder:"TIME" default:"24h" env:"BGREMOVER_DELETE_AFTER" help:"When a photo is deleted that nobody has downloaded, such as 90m: at most 24h, which is what people are promised (${env}; default: ${default})."`
+	DeleteAfter time.Duration  `name:"delete-after" placeholder:"TIME" default:"24h" env:"BGREMOVER_DELETE_AFTER" help:"When a photo is deleted that nobody has downloaded, such as 90m: at least 1m, and at most 24h, which is what people are promised (${env}; default: ${default})."`
 	ClockOffset *time.Duration `name:"clock-offset" placeholder:"TIME" env:"BGREMOVER_CLOCK_OFFSET" help:"Move the service's clock ahead, to see deadlines come, such as 25h. Only while nobody else can reach the service; kept from then on, and never less (${env})."`
 
 	Log Log `embed:""`

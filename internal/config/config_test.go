@@ -219,7 +219,7 @@ func TestEverySettingHasItsVariableAndItsHelp(t *testing.T) {
 		defer func() { _ = recover() }()
 		_, _ = k.Parse([]string{"serve", "--help"})
 	}()
-	for _, part := range []string{"--delete-after=TIME", "at most 24h", "Who can reach it", "127.0.0.1:8080"} {
+	for _, part := range []string{"--delete-after=TIME", "at least 1m", "at most 24h", "Who can reach it", "127.0.0.1:8080"} {
 		if !strings.Contains(help.String(), part) {
 			t.Errorf("the help does not say %q:\n%s", part, &help)
 		}

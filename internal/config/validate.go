@@ -19,9 +19,10 @@ import (
 )
 
 // The limits of --delete-after. The upper one is a promise: policies/retention never
-// answers later, whatever stands here.
+// answers later, whatever stands here. It also deletes its lead (half a minute) ahead,
+// so that anything much shorter than the lower one would be deleted as it comes.
 const (
-	soonestDeletion = time.Second
+	soonestDeletion = time.Minute
 	latestDeletion  = 24 * time.Hour
 )
 

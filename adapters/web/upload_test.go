@@ -252,7 +252,9 @@ func TestUploadsWaitForMemoryAndThenAreSentAway(t *testing.T) {
 		t.Errorf("answered %s", answer.Status)
 	}
 	_ = write.CloseWithError(errors.New("the visitor went away"))
-	<-first
+	if err := <-first; err == nil {
+		t.Error("the upload that was broken off has an answer")
+	}
 	eventually(t, func() bool {
 		body, kind := formOf(t, field{"image", "a.jpg", testphotos.Original("coffee")})
 		return w.do(t, "POST", "/v1/images", body, "Content-Type", kind).Code == http.StatusAccepted

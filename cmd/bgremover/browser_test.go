@@ -118,7 +118,7 @@ func protocol[P, R any](c cdp.Command[P, R], params P) step {
 }
 
 // watch tells about every event of a kind until ctx ends.
-func watch[E any](v *visitor, watchers *sync.WaitGroup, ctx context.Context, kind cdp.Event[E], tell func(E)) { //nolint:revive // the receiver of the events comes first
+func watch[E any](v *visitor, watchers *sync.WaitGroup, ctx context.Context, kind cdp.Event[E], tell func(E)) {
 	events := cdp.Events(ctx, chromedp.FromContext(v.ctx).Target, kind)
 	watchers.Go(func() {
 		for e, err := range events {

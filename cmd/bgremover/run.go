@@ -220,11 +220,11 @@ func (s *service) recordWorks(ctx context.Context) error {
 	}
 	h := s.sequencer.Health()
 	// On a database that is shared, another process may hold the sequencer's lock.
-	shared := s.cfg.Postgres != ""
+	another := s.cfg.Postgres != "" && state.Term > 0
 	switch {
 	case h.Trouble != "":
 		return fmt.Errorf("the sequencer is in trouble: %s", h.Trouble)
-	case h.Term == 0 && !(shared && state.Term > 0):
+	case h.Term == 0 && !another:
 		return errors.New("no sequencer has begun its work yet")
 	}
 	return nil

@@ -73,6 +73,7 @@ type Retention interface {
 // by itself when its holder dies.
 type Leases interface {
 	// Take returns a function that gives the lease back, or ok false when another holds it.
+	// It is held until then, and ends atMost after its holder's death.
 	Take(ctx context.Context, name string, atMost time.Duration) (release func(), ok bool, err error)
 }
 

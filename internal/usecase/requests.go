@@ -31,7 +31,7 @@ const (
 type Requests interface {
 	// Begin takes a request for as long as the lease, or says why not.
 	Begin(ctx context.Context, req id.Request, fingerprint []byte, lease time.Duration) (RequestState, error)
-	// Finish marks it as answered; Abandon forgets it, so that it can be sent again at once.
+	// Finish marks it as answered; Abandon lets it be sent again at once, with the same body.
 	Finish(ctx context.Context, req id.Request) error
 	Abandon(ctx context.Context, req id.Request) error
 }

@@ -50,6 +50,6 @@ func Asset(w http.ResponseWriter, r *http.Request) bool {
 	if "/assets/"+r.PathValue("version")+"/" == assetsPath {
 		w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
 	}
-	_, _ = w.Write(content) // the client may be gone
+	_, _ = w.Write(content) //nolint:gosec // one of our own embedded files; the client may be gone
 	return true
 }

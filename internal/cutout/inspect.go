@@ -8,6 +8,7 @@ import (
 	"image/jpeg"
 	"image/png"
 	"io"
+	"math"
 	"strings"
 
 	photo "github.com/bgremover/bgremover/domain/image"
@@ -24,6 +25,10 @@ type Limits struct {
 
 // maxSide bounds what a single row costs. JPEG and GIF cannot have more.
 const maxSide = 1<<16 - 1
+
+// ResultLimits are for results, which we made ourselves: the PNG of a large
+// photo's cutout can have more bytes than any photo may.
+var ResultLimits = Limits{MaxBytes: math.MaxInt64, MaxPixels: math.MaxInt64}
 
 func (l Limits) orDefault() Limits {
 	if l.MaxBytes <= 0 {

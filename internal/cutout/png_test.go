@@ -306,3 +306,23 @@ func TestReduceKeepsConstants(t *testing.T) {
 		}
 	})
 }
+
+// A result may have more bytes than an upload.
+func TestReduceTakesLargeResults(t *testing.T) {
+	m := image.NewNRGBA(image.Rect(0, 0, 3000, 2500))
+	seed := uint32(1)
+	for i := range m.Pix {
+		seed = seed*1664525 + 1013904223
+		m.Pix[i] = uint8(seed >> 24)
+	}
+	var whole bytes.Buffer
+	if err := EncodePNG(&whole, m, RGBA, 2); err != nil {
+		t.Fatal(err)
+	}
+	if whole.Len() <= 25<<20 {
+		t.Fatalf("only %d bytes", whole.Len())
+	}
+	if w, h, err := Reduce(io.Discard, whole.Bytes(), 1_000_000, RGBA, 2); err != nil || w*h > 1_000_000 {
+		t.Errorf("%d × %d, %v", w, h, err)
+	}
+}

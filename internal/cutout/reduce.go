@@ -14,7 +14,7 @@ func (p *Picture) Preview(w io.Writer, maxSide, workers int) error {
 // Reduce writes the PNG of a result with at most maxPixels pixels (0 keeps them all), or only
 // its mask, and returns the width and height. Errors are Decode's and the writer's.
 func Reduce(w io.Writer, result []byte, maxPixels int, channels Channels, workers int) (width, height int, err error) {
-	p, err := Decode(result, Limits{}, workers)
+	p, err := Decode(result, ResultLimits, workers)
 	if err != nil {
 		return 0, 0, err
 	}

@@ -43,13 +43,18 @@ func NewService(now usecase.Now, cutter Cutter) *Service {
 	s.Process = usecase.Process{Record: s.Record, Vault: vault, Blobs: s.Blobs, Cutter: cutter, Attempts: &Attempts{}, Now: now}
 	s.Upload = usecase.Upload{
 		Record: processing{s.Record, s}, Vault: vault, Blobs: s.Blobs, Retention: policy, Secrets: Secrets{}, Requests: &Requests{},
-		Inspect: Inspect, Now: now, NewImage: s.newImage,
+		Inspect: Inspect, Crowded: func() bool { return false }, Now: now, NewImage: s.newImage,
 	}
 	s.Watch = usecase.Watch{Record: s.Record}
 	s.Preview = usecase.Preview{Record: s.Record, Vault: vault, Blobs: s.Blobs, Shrinker: cutter}
-	s.Download = usecase.Download{Record: s.Record, Vault: vault, Blobs: s.Blobs, Retention: policy, Leases: s.Leases, Now: now}
+	sent := &Deliveries{}
+	s.Download = usecase.Download{
+		Record: s.Record, Vault: vault, Blobs: s.Blobs, Retention: policy, Leases: s.Leases, Deliveries: sent, Now: now,
+	}
 	s.Delete = usecase.Delete{Record: s.Record, Blobs: s.Blobs, Retention: policy, Now: now}
-	s.Due = usecase.DeleteDue{Record: s.Record, Blobs: s.Blobs, Retention: policy, Images: dueIn{s.Record}, Now: now}
+	s.Due = usecase.DeleteDue{
+		Record: s.Record, Blobs: s.Blobs, Retention: policy, Images: dueIn{s.Record}, Deliveries: sent, Now: now,
+	}
 	return s
 }
 

@@ -107,7 +107,7 @@ func (c cutter) Shrink(ctx context.Context, load func() ([]byte, error), maxSide
 		if err != nil {
 			return err
 		}
-		picture, err := cutout.Decode(data, cutout.Limits{}, workers)
+		picture, err := cutout.Decode(data, cutout.ResultLimits, workers) // a result may be larger than an upload
 		if err != nil {
 			return err
 		}

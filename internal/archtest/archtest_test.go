@@ -31,7 +31,7 @@ var rules = []struct {
 	{folder: "internal/projector", ours: []string{"domain", "internal/merkle"}, outside: []string{"github.com/jackc/pgx/v5", "github.com/ThreeDotsLabs/watermill/message"}},
 	{folder: "internal/merkle", ours: []string{"domain"}, outside: []string{"golang.org/x/mod/sumdb", "github.com/transparency-dev/merkle"}, not: []string{"net/http"}},
 	{folder: "internal/evidence", ours: []string{"domain", "internal/merkle"}, outside: []string{"golang.org/x/mod/sumdb", "github.com/transparency-dev/merkle"}, not: []string{"net/http"}},
-	{folder: "internal/cutout", ours: []string{"domain"}, outside: []string{"github.com/bep/imagemeta", "github.com/klauspost/compress", "golang.org/x/image"}},
+	{folder: "internal/cutout", ours: []string{"domain"}, outside: []string{"github.com/bep/imagemeta", "golang.org/x/image"}},
 	{folder: "internal/embedded", outside: []string{"github.com/twmb/franz-go/pkg/kfake", "golang.org/x/sys"}},
 	{folder: "internal/embedded/embeddedtest", ours: []string{"internal/embedded"}, outside: []string{"github.com/jackc/pgx/v5"}},
 	{folder: "internal/config", outside: anything},

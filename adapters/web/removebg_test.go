@@ -5,14 +5,14 @@ import (
 	"context"
 	"encoding/base64"
 	"image/png"
-	"io"
-	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/bgremover/bgremover/adapters/web"
 	"github.com/bgremover/bgremover/domain/event"
 	"github.com/bgremover/bgremover/domain/image"
 	"github.com/bgremover/bgremover/internal/fake"
@@ -281,35 +281,21 @@ func TestRemoveBGDeletesWhatItCouldNotDeliver(t *testing.T) {
 // The memory of a photo must be free again while its cutout is made.
 func TestWaitingForACutoutTakesNoMemory(t *testing.T) {
 	gate := make(chan struct{})
-	w := newWorld(t, fake.Cutter{Gate: gate})
+	w := newWorld(t, fake.Cutter{Gate: gate}, func(c *web.Config) {
+		c.Limits = web.Limits{BodyMemory: 1, BodyWait: time.Minute} // one photo at a time
+	})
 	server := w.serve(t)
-	const clients = 30 // together more than the default budget, each announced by its length
-	answers := make(chan int, clients)
-	large := field{"image_file", "a.png", noisyPNG(t, 2600, 2400)}
+	const clients = 5
+	answers := make(chan error, clients)
 	for range clients {
-		body, kind := formOf(t, large)
-		go func() {
-			r, err := http.NewRequestWithContext(t.Context(), "POST", server.URL+removebg, body)
-			if err != nil {
-				answers <- 0
-				return
-			}
-			r.Header.Set("Content-Type", kind)
-			answer, err := http.DefaultClient.Do(r)
-			if err != nil {
-				answers <- 0
-				return
-			}
-			_, _ = io.Copy(io.Discard, answer.Body)
-			answers <- answer.StatusCode
-			_ = answer.Body.Close()
-		}()
+		body, kind := formOf(t, cat)
+		go func() { answers <- post(t, server.URL+removebg, kind, body) }()
 	}
 	eventually(t, func() bool { return strings.Count(w.names(), "image.uploaded") == clients })
 	close(gate)
 	for range clients {
-		if status := <-answers; status != 200 {
-			t.Errorf("answered %d", status)
+		if err := <-answers; err != nil {
+			t.Error(err)
 		}
 	}
 }

@@ -25,7 +25,7 @@ func NewSubscriber(c Config, group string, log *slog.Logger) (message.Subscriber
 		ConsumerGroup:         group,
 		NackResendSleep:       500 * time.Millisecond,
 		ReconnectRetrySleep:   time.Second,
-	}, watermill.NewSlogLogger(log))
+	}, watermill.NewSlogLoggerWithLevelMapping(log, map[slog.Level]slog.Level{slog.LevelInfo: slog.LevelDebug}))
 	if err != nil {
 		return nil, fmt.Errorf("kafka: subscriber: %w", err)
 	}

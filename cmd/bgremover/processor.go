@@ -27,7 +27,8 @@ var errNoUpload = errors.New("the message is no uploaded picture")
 // message that is not understood goes to the dead letters; everything else is tried until it succeeds
 // or the picture's deadline has come, because a deleted picture is no work.
 func newProcessor(work message.Subscriber, dead message.Publisher, codec *ledger.Codec, process usecase.Process, log *slog.Logger) (*message.Router, error) {
-	logger := watermill.NewSlogLogger(log)
+	// What the router has to tell on its way is for debugging.
+	logger := watermill.NewSlogLoggerWithLevelMapping(log, map[slog.Level]slog.Level{slog.LevelInfo: slog.LevelDebug})
 	router, err := message.NewRouter(message.RouterConfig{CloseTimeout: processorShutdown}, logger)
 	if err != nil {
 		return nil, fmt.Errorf("make the processor's router: %w", err)

@@ -58,7 +58,7 @@ func TestDeleteForm(t *testing.T) {
 	if answer.Code != 303 || answer.Header().Get("Location") != up.Links.Page {
 		t.Fatalf("answered %d to %q", answer.Code, answer.Header().Get("Location"))
 	}
-	if got := w.do(t, "GET", up.Links.Page, nil).Body.String(); !strings.Contains(got, "you asked for it") || !strings.Contains(got, "42s") {
+	if got := w.do(t, "GET", up.Links.Page, nil).Body.String(); !strings.Contains(got, "you asked for it") || !strings.Contains(got, "42 seconds") {
 		t.Errorf("the proof is %s", got)
 	}
 }

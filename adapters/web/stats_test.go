@@ -60,7 +60,7 @@ func TestStats(t *testing.T) {
 			`<th scope="row">up to 0.3 s</th>`, `<th scope="row">longer</th>`,
 			"The photo ends before it is complete, or is damaged.", "Fewer than 5 of a kind",
 		}, []string{"Nothing yet"}},
-		"nothing at all":        {nil, nil, 200, []string{"Nothing yet", "In none of the last 48 full hours"}, []string{"Fewer than", "<rect"}},
+		"nothing at all":        {nil, nil, 200, []string{"Nothing yet", "In none of the last 48 full hours"}, []string{"Fewer than", `class="bar"`}},
 		"too little to show":    {map[int]analytics.Hour{3: {Uploads: analytics.Breakdown{Hidden: true}}}, nil, 200, []string{"Too little to show", "Fewer than 5"}, []string{"In none of"}},
 		"the view is not there": {nil, errors.New("relation does not exist"), 500, []string{"Something went wrong on our side."}, []string{"relation"}},
 	}

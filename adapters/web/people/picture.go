@@ -1,6 +1,7 @@
 package people
 
 import (
+	"fmt"
 	"net/http"
 	"time"
 
@@ -19,7 +20,7 @@ type picture struct {
 	Status  image.Status
 	Now     time.Time
 	Due     time.Time
-	Took    time.Duration  // to make the cutout; rounded
+	Took    string         // to make the cutout; "" while there is none
 	Failure *refusal.Error // nil unless no cutout can be made
 	Gone    *gone          // nil until it is deleted
 
@@ -32,7 +33,7 @@ type gone struct {
 	Promise         string
 	PromiseID       string
 	At, Due         time.Time
-	Lived           time.Duration
+	Lived           string
 	DeletedSeq      int64
 	KeyDestroyedSeq int64
 }
@@ -54,7 +55,7 @@ func Picture(view capability.View, now func() time.Time) http.HandlerFunc {
 			Status: p.Status,
 			Now:    now(),
 			Due:    p.Due,
-			Took:   p.Took.Round(10 * time.Millisecond),
+			Took:   spoken(p.Took),
 			Page:   capability.Page(img, token),
 			Events: capability.APIWithKey(img, "events", token),
 			Before: capability.APIWithKey(img, "preview", token) + "&of=original",
@@ -77,7 +78,7 @@ func goneOf(p images.Picture) *gone {
 	g := &gone{
 		At:              p.DeletedAt,
 		Due:             p.Due,
-		Lived:           p.DeletedAt.Sub(p.UploadedAt).Round(time.Second),
+		Lived:           spoken(p.DeletedAt.Sub(p.UploadedAt)),
 		DeletedSeq:      p.DeletedSeq,
 		KeyDestroyedSeq: p.KeyDestroyedSeq,
 		Promise:         "every uploaded photo and its cutout are gone at most 24 hours after the upload",
@@ -94,4 +95,20 @@ func goneOf(p images.Picture) *gone {
 		g.Because = "you asked for it"
 	}
 	return g
+}
+
+// spoken says a duration as people do, as exactly as they care; "" when there is none.
+func spoken(d time.Duration) string {
+	minutes, seconds := int(d.Minutes()), d.Seconds()
+	switch {
+	case d <= 0:
+		return ""
+	case d < 10*time.Second:
+		return fmt.Sprintf("%.1f seconds", max(seconds, 0.1))
+	case d < 2*time.Minute:
+		return fmt.Sprintf("%.0f seconds", seconds)
+	case d < 2*time.Hour:
+		return fmt.Sprintf("%d minutes", minutes)
+	}
+	return fmt.Sprintf("%d hours and %d minutes", minutes/60, minutes%60)
 }

@@ -6,6 +6,12 @@ const form = () => document.getElementById('drop');
 /** The visitor's own photo, as long as its page is shown. */
 export let local = '';
 
+/** Lets go of it once it is deleted. */
+export function forgetLocal() {
+	if (local) URL.revokeObjectURL(local);
+	local = '';
+}
+
 let sending = null;
 
 export function setUpDrop() {
@@ -51,7 +57,7 @@ function send(file) {
 		problem({ title: 'This photo is too large.', detail: 'Save it smaller or with more compression, and try again.' });
 		return;
 	}
-	if (local) URL.revokeObjectURL(local);
+	forgetLocal();
 	local = URL.createObjectURL(file);
 	begin(drop, local);
 

@@ -1,6 +1,6 @@
 // A picture's page: progress, the slider between before and after, the countdown, and asking again.
 import { setUpCompare } from './compare.js';
-import { local } from './drop.js';
+import { forgetLocal, local } from './drop.js';
 import { show } from './swap.js';
 
 let events = null;
@@ -13,6 +13,7 @@ export function setUpPicture() {
 	const picture = document.getElementById('picture');
 	if (!picture) return;
 	if (picture.dataset.events) follow(picture);
+	else forgetLocal();
 	picture.querySelectorAll('[data-compare]').forEach(setUpCompare);
 	picture.querySelectorAll('[data-due]').forEach(countDown);
 	picture.querySelectorAll('[data-check]').forEach(setUpCheck);

@@ -167,7 +167,7 @@ func (s *Sequencer) hold(ctx context.Context) (began bool, err error) {
 		return false, fmt.Errorf("connect to postgres: %w", err)
 	}
 	defer closeQuietly(conn)
-	if err := takeLock(ctx, conn); err != nil {
+	if err := s.takeLock(ctx, conn); err != nil {
 		return false, err
 	}
 	t, err := s.begin(ctx, conn)
@@ -179,7 +179,7 @@ func (s *Sequencer) hold(ctx context.Context) (began bool, err error) {
 
 // takeLock tries until it has the lock. It never waits inside Postgres: a statement that
 // waits there keeps the queue's dead rows from being cleaned away.
-func takeLock(ctx context.Context, conn *pgx.Conn) error {
+func (s *Sequencer) takeLock(ctx context.Context, conn *pgx.Conn) error {
 	for {
 		var got bool
 		if err := conn.QueryRow(ctx, "select pg_try_advisory_lock($1)", int64(sequencerLock)).Scan(&got); err != nil {
@@ -188,6 +188,7 @@ func takeLock(ctx context.Context, conn *pgx.Conn) error {
 		if got {
 			return nil
 		}
+		s.report(func(h *Health) { h.Trouble = "" }) // another one works: that is as it should be
 		if err := sleep(ctx, lockPoll); err != nil {
 			return err
 		}

@@ -84,8 +84,9 @@ func (t *term) halt(ctx context.Context, why error) error {
 	return nil
 }
 
-// work numbers and publishes until something goes wrong or ctx ends. While one batch is
-// in flight the next one gets its numbers; only one is in flight at a time.
+// work numbers and publishes until something goes wrong or ctx ends. One batch is in
+// flight at a time. What is queued meanwhile gets its numbers when it has landed, so that
+// it is one batch; only behind a full batch the next is numbered during the flight.
 func (t *term) work(ctx context.Context) error {
 	poll := time.NewTicker(idlePoll)
 	defer poll.Stop()
@@ -93,7 +94,7 @@ func (t *term) work(ctx context.Context) error {
 	landed := make(chan flight, 1)
 	look := true // at the queue
 	for {
-		if look && len(next) == 0 {
+		if look && len(next) == 0 && (len(flying) == 0 || t.full(flying)) {
 			var err error
 			if next, err = t.numberNext(ctx); err != nil {
 				return err
@@ -112,16 +113,25 @@ func (t *term) work(ctx context.Context) error {
 			if err := t.land(ctx, flying, f); err != nil {
 				return err
 			}
-			flying = nil
+			flying, look = nil, true
 		case <-t.ledger.queued:
 			look = true
 		case <-poll.C:
-			if look || len(next) > 0 {
-				continue
-			}
-			if err := t.conn.QueryRow(ctx, "select exists (select from ledger.queue)").Scan(&look); err != nil {
+			// Also during a flight: a connection that is gone has given the lock away.
+			var queued bool
+			if err := t.conn.QueryRow(ctx, "select exists (select from ledger.queue)").Scan(&queued); err != nil {
 				return fmt.Errorf("look at the queue: %w", err)
 			}
+			look = look || queued
 		}
 	}
+}
+
+// full says that there was more in the queue than one batch takes.
+func (t *term) full(batch []numbered) bool {
+	size := 0
+	for _, n := range batch {
+		size += len(n.body)
+	}
+	return len(batch) >= t.BatchFacts || size >= t.BatchBytes
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/bgremover/bgremover/domain/event"
 	"github.com/bgremover/bgremover/domain/personal"
 )
 
@@ -52,7 +53,7 @@ func (l *Ledger) transact(ctx context.Context, e *encoded) (outcome, error) {
 		return err
 	})
 	switch {
-	case errors.Is(err, personal.ErrDestroyed):
+	case errors.Is(err, personal.ErrDestroyed), errors.Is(err, event.ErrConflict): // says the vault
 		return outcome{kind: conflict, why: err}, nil
 	case errors.Is(err, errRollback):
 		err = nil

@@ -61,6 +61,13 @@ func TestKilledAtAnyMoment(t *testing.T) {
 				}
 			})
 		}
+		if round == kills-1 { // so that something was acknowledged at all
+			until(t, "an upload to be acknowledged", func() bool {
+				mu.Lock()
+				defer mu.Unlock()
+				return len(acknowledged) > 0
+			})
+		}
 		// Some are being uploaded, some cut out, some wait: the moment is chance.
 		<-time.After(time.Duration(rand.IntN(1000)) * time.Millisecond)
 		s.kill()

@@ -17,7 +17,7 @@ import (
 	"github.com/bgremover/bgremover/internal/usecase"
 )
 
-// processorShutdown is how long running cutouts may take when the service stops; what does not finish is delivered again.
+// processorShutdown is how long handlers may take to come to their end when the service stops.
 const processorShutdown = 20 * time.Second
 
 // errNoUpload marks a message that no retry can make sense of.

@@ -24,8 +24,10 @@ const (
 
 	janitorEvery = 5 * time.Second // how soon another process takes over
 	dueEvery     = 5 * time.Second // far less than the policy's lead before a deadline
-	sweepEvery   = 15 * time.Minute
-	purgeEvery   = time.Hour
+
+	deliveredEvery = 15 * time.Second
+	sweepEvery     = 15 * time.Minute
+	purgeEvery     = time.Hour
 
 	// requestsKept is how long a request can be repeated, and unfinishedKept how long an
 	// upload that a crash cut off lies in the store, unreadable.
@@ -40,7 +42,8 @@ func (s *service) run(ctx context.Context, ready io.Writer) error {
 	if err != nil {
 		return err
 	}
-	// The record goes on until the last cutout has ended, and cutouts until the last request.
+	// The record goes on until the processor has ended, and that until the last request. A
+	// cutout that is running then is delivered again at the next start.
 	below, stopBelow := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopBelow()
 	var foundation errgroup.Group
@@ -48,10 +51,12 @@ func (s *service) run(ctx context.Context, ready io.Writer) error {
 	foundation.Go(func() error { return s.sequence(below) })
 	foundation.Go(func() error { s.views.Run(below); return nil })
 
+	ctx, stopAbove := context.WithCancelCause(ctx)
+	defer stopAbove(nil)
 	work, stopWork := context.WithCancel(below)
 	defer stopWork()
 	var processing errgroup.Group
-	processing.Go(func() error { return s.processor.Run(work) })
+	processing.Go(func() error { return s.process(work, stopAbove) })
 
 	above, ctx := errgroup.WithContext(ctx)
 	for _, c := range s.chores() {
@@ -67,6 +72,19 @@ func (s *service) run(ctx context.Context, ready io.Writer) error {
 	err = errors.Join(err, processing.Wait())
 	stopBelow()
 	return errors.Join(err, foundation.Wait())
+}
+
+// errProcessorEnded says that no cutout would be made any more.
+var errProcessorEnded = errors.New("the processor ended by itself")
+
+// process makes cutouts until ctx ends. A service whose processor ends before that stops as a whole.
+func (s *service) process(ctx context.Context, stop context.CancelCauseFunc) error {
+	err := s.processor.Run(ctx)
+	if ctx.Err() != nil {
+		return err
+	}
+	stop(errProcessorEnded)
+	return errors.Join(errProcessorEnded, err)
 }
 
 // sequence numbers and publishes. A damaged record is no reason to take the pages down that say so: the
@@ -194,11 +212,19 @@ func (s *service) chores() []chore {
 
 // janitor deletes what is due for as long as it has the lock.
 func (s *service) janitor(ctx context.Context) error {
-	keepHouse(ctx, chore{"delete what is due", dueEvery, func(ctx context.Context) error {
-		_, due := s.uses.deleteDue.Do(ctx)
-		return errors.Join(due, s.uses.deleteDue.Delivered(ctx))
-	}}, s.log)
-	return nil
+	var both errgroup.Group
+	both.Go(func() error {
+		keepHouse(ctx, chore{"delete what is due", dueEvery, func(ctx context.Context) error {
+			_, err := s.uses.deleteDue.Do(ctx)
+			return err
+		}}, s.log)
+		return nil
+	})
+	both.Go(func() error {
+		keepHouse(ctx, chore{"delete what was delivered", deliveredEvery, s.uses.deleteDue.Delivered}, s.log)
+		return nil
+	})
+	return both.Wait()
 }
 
 func (s *service) purge(ctx context.Context) error {

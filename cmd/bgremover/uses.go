@@ -28,6 +28,7 @@ type uses struct {
 
 func (s *service) openUses(context.Context) error {
 	pool, cut, deliveries := s.ground.pool, s.cutter(), postgres.NewDeliveries(s.ground.pool)
+	leases := postgres.NewLeases(pool)
 	// The record holds milliseconds: answers speak of the same moments.
 	now := func() time.Time { return s.clock.Now().Truncate(time.Millisecond) }
 	s.uses = uses{
@@ -42,11 +43,11 @@ func (s *service) openUses(context.Context) error {
 		preview: usecase.Preview{Record: s.ledger, Vault: s.vault, Blobs: s.blobs, Shrinker: cut},
 		download: usecase.Download{
 			Record: s.ledger, Vault: s.vault, Blobs: s.blobs, Retention: s.policy,
-			Leases: postgres.NewLeases(pool), Deliveries: deliveries, Now: now,
+			Leases: leases, Deliveries: deliveries, Now: now,
 		},
 		delete: usecase.Delete{Record: s.ledger, Blobs: s.blobs, Retention: s.policy, Now: now},
 		deleteDue: usecase.DeleteDue{
-			Record: s.ledger, Blobs: s.blobs, Retention: s.policy, Images: dueImages{s}, Deliveries: deliveries, Now: now,
+			Record: s.ledger, Blobs: s.blobs, Retention: s.policy, Images: dueImages{s}, Leases: leases, Deliveries: deliveries, Now: now,
 		},
 		sweep: usecase.Sweep{Vault: s.vault, Blobs: s.blobs, Wall: time.Now},
 	}

@@ -53,7 +53,7 @@ func NewService(now usecase.Now, cutter Cutter) *Service {
 	}
 	s.Delete = usecase.Delete{Record: s.Record, Blobs: s.Blobs, Retention: policy, Now: now}
 	s.Due = usecase.DeleteDue{
-		Record: s.Record, Blobs: s.Blobs, Retention: policy, Images: dueIn{s.Record}, Deliveries: sent, Now: now,
+		Record: s.Record, Blobs: s.Blobs, Retention: policy, Images: dueIn{s.Record}, Leases: s.Leases, Deliveries: sent, Now: now,
 	}
 	return s
 }

@@ -61,7 +61,7 @@ func (d Download) Do(ctx context.Context, img id.Image, token string, deliver fu
 	if err := image.MayDownload(state); err != nil {
 		return Deletion{}, err
 	}
-	release, ok, err := d.Leases.Take(ctx, "download/"+string(img), downloadLease)
+	release, ok, err := d.Leases.Take(ctx, downloading(img), downloadLease)
 	if err != nil {
 		return Deletion{}, fmt.Errorf("take the download: %w", err)
 	}
@@ -83,6 +83,9 @@ func (d Download) Do(ctx context.Context, img id.Image, token string, deliver fu
 	return done, err
 }
 
+// downloading is the lease of whoever hands a result out.
+func downloading(img id.Image) string { return "download/" + string(img) }
+
 // errNotDelivered marks a download that its receiver broke off.
 type errNotDelivered struct{ error }
 
@@ -102,6 +105,9 @@ func (d Download) deliver(ctx context.Context, img id.Image, deliver func(Result
 	if err := deliver(Result{Reader: marking, Size: blob.size}); err != nil {
 		if marking.err != nil {
 			return marking.err // ours, whatever the receiver makes of it
+		}
+		if marking.left == blob.size {
+			return err // nothing was handed over yet
 		}
 		return errNotDelivered{err}
 	}

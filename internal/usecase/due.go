@@ -35,28 +35,31 @@ type DeleteDue struct {
 	Blobs      Blobs
 	Retention  Retention
 	Images     DueImages
+	Leases     Leases
 	Deliveries Deliveries
 	Now        Now
 }
 
 // Do deletes every picture that is due now and returns how many it deleted. Pictures
-// that cannot be deleted do not keep the others, however many they are.
+// that cannot be deleted do not keep the others, however many they are, and neither does a
+// list that still names what is deleted.
 func (d DeleteDue) Do(ctx context.Context) (deleted int, err error) {
-	failed := map[id.Image]error{}
+	seen := map[id.Image]bool{}
+	var failed failures
 	for {
-		before, limit := len(failed), dueBatch+len(failed)
+		limit := dueBatch + len(seen)
 		due, err := d.Images.Due(ctx, d.Now(), limit)
 		if err != nil {
 			return deleted, fmt.Errorf("list due images: %w", err)
 		}
 		listed := len(due)
-		due = slices.DeleteFunc(due, func(img id.Image) bool { return failed[img] != nil })
-		did := d.each(ctx, due, failed)
-		deleted += did
-		// A view that lags behind lists again what was just deleted, and nothing else is new.
-		news := did + len(failed) - before
-		if news == 0 || listed < limit || ctx.Err() != nil {
-			return deleted, someFailed(failed)
+		due = slices.DeleteFunc(due, func(img id.Image) bool { return seen[img] })
+		for _, img := range due {
+			seen[img] = true
+		}
+		deleted += atOnce(due, &failed, func(img id.Image) (bool, error) { return d.one(ctx, img) })
+		if len(due) == 0 || listed < limit || ctx.Err() != nil {
+			return deleted, failed.err()
 		}
 	}
 }
@@ -68,51 +71,76 @@ func (d DeleteDue) Delivered(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("list unfinished deliveries: %w", err)
 	}
-	failed := map[id.Image]error{}
-	for _, img := range stale {
-		each, cancel := context.WithTimeout(ctx, dueEach)
-		_, err := deletion{d.Record, d.Blobs, d.Now}.run(each, img, order{
-			allowed: func(image.Image) error { return nil },
-			ask: func(image.Image, time.Time) (bool, event.Decision, error) {
-				return d.Retention.Downloaded(each, true)
-			},
-			why:   image.BecauseDownloaded,
-			actor: event.Actor{Role: event.Clock},
-		})
-		if err == nil {
-			err = d.Deliveries.Clear(each, img)
-		}
-		cancel()
-		if err != nil {
-			failed[img] = err
-		}
-	}
-	return someFailed(failed)
+	var failed failures
+	atOnce(stale, &failed, func(img id.Image) (bool, error) { return true, d.deliver(ctx, img) })
+	return failed.err()
 }
 
-// each deletes several at once, notes what failed, and returns how many it deleted.
-func (d DeleteDue) each(ctx context.Context, due []id.Image, failed map[id.Image]error) (deleted int) {
+// deliver ends one delivery, unless somebody is at it.
+func (d DeleteDue) deliver(ctx context.Context, img id.Image) error {
+	ctx, cancel := context.WithTimeout(ctx, dueEach)
+	defer cancel()
+	release, ok, err := d.Leases.Take(ctx, downloading(img), downloadLease)
+	if err != nil || !ok {
+		return err
+	}
+	defer release()
+	_, err = deletion{d.Record, d.Blobs, d.Now}.run(ctx, img, order{
+		allowed: func(image.Image) error { return nil },
+		before:  []image.Event{image.Downloaded{Whole: true}},
+		ask: func(image.Image, time.Time) (bool, event.Decision, error) {
+			return d.Retention.Downloaded(ctx, true)
+		},
+		why:   image.BecauseDownloaded,
+		actor: event.Actor{Role: event.Clock},
+	})
+	if err != nil {
+		return err
+	}
+	return d.Deliveries.Clear(ctx, img)
+}
+
+// failures are what went wrong with several pictures: how many, and one of the reasons.
+type failures struct {
+	n     int
+	img   id.Image
+	first error
+}
+
+func (f *failures) err() error {
+	if f.n == 0 {
+		return nil
+	}
+	return fmt.Errorf("%d images could not be deleted yet, one of them %s: %w", f.n, f.img, f.first)
+}
+
+// atOnce does something with several pictures at a time, notes what failed, and returns
+// how often it was done.
+func atOnce(images []id.Image, failed *failures, do func(id.Image) (bool, error)) (done int) {
 	var (
 		mu   sync.Mutex
 		all  sync.WaitGroup
 		free = make(chan struct{}, dueAtOnce)
 	)
-	for _, img := range due {
+	for _, img := range images {
 		free <- struct{}{}
 		all.Go(func() {
 			defer func() { <-free }()
-			did, err := d.one(ctx, img)
+			did, err := do(img)
 			mu.Lock()
 			defer mu.Unlock()
-			if err != nil {
-				failed[img] = err
-			} else if did {
-				deleted++
+			switch {
+			case err != nil:
+				if failed.n++; failed.first == nil {
+					failed.img, failed.first = img, err
+				}
+			case did:
+				done++
 			}
 		})
 	}
 	all.Wait()
-	return deleted
+	return done
 }
 
 func (d DeleteDue) one(ctx context.Context, img id.Image) (did bool, err error) {
@@ -131,12 +159,4 @@ func (d DeleteDue) one(ctx context.Context, img id.Image) (did bool, err error) 
 		return false, nil
 	}
 	return did && err == nil, err
-}
-
-// someFailed is one error for many pictures: how many, and one of the reasons.
-func someFailed(failed map[id.Image]error) error {
-	for img, err := range failed {
-		return fmt.Errorf("%d images could not be deleted yet, one of them %s: %w", len(failed), img, err)
-	}
-	return nil
 }

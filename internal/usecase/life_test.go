@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -82,7 +83,7 @@ func (w *world) process(c usecase.Cutter) usecase.Process {
 
 func (w *world) deleteDue() usecase.DeleteDue {
 	return usecase.DeleteDue{
-		Record: w.record, Blobs: w.blobs, Retention: w.policy, Images: dueIn{w.record}, Deliveries: w.sent, Now: w.now,
+		Record: w.record, Blobs: w.blobs, Retention: w.policy, Images: dueIn{w.record}, Leases: w.leases, Deliveries: w.sent, Now: w.now,
 	}
 }
 
@@ -500,11 +501,10 @@ func TestDeleteWhileProcessing(t *testing.T) {
 }
 
 func TestDownloads(t *testing.T) {
-	broken := errors.New("connection reset")
 	t.Run("broken off, it stays", func(t *testing.T) {
 		w := newWorld()
 		up := w.ready(t)
-		if _, err := w.download().Do(t.Context(), up.Image, up.Capability, func(usecase.Result) error { return broken }); !errors.Is(err, broken) {
+		if _, err := w.download().Do(t.Context(), up.Image, up.Capability, breaksOff); !errors.Is(err, errBrokenOff) {
 			t.Errorf("got %v", err)
 		}
 		if want := "image.uploaded image.processed image.downloaded"; w.story() != want || w.stored(t) != 2 {
@@ -518,7 +518,7 @@ func TestDownloads(t *testing.T) {
 		w := newWorld()
 		up := w.ready(t)
 		for range 10 {
-			if _, err := w.download().Do(t.Context(), up.Image, up.Capability, func(usecase.Result) error { return broken }); !errors.Is(err, broken) {
+			if _, err := w.download().Do(t.Context(), up.Image, up.Capability, breaksOff); !errors.Is(err, errBrokenOff) {
 				t.Errorf("got %v", err)
 			}
 		}
@@ -537,7 +537,7 @@ func TestDownloads(t *testing.T) {
 		if err := w.deleteDue().Delivered(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if want := "image.uploaded image.processed image.deleted vault.key_destroyed"; w.story() != want || w.stored(t) != 0 {
+		if want := "image.uploaded image.processed image.downloaded image.deleted vault.key_destroyed"; w.story() != want || w.stored(t) != 0 {
 			t.Errorf("the record says %q, the store has %d objects", w.story(), w.stored(t))
 		}
 		if left, err := w.sent.Stale(t.Context(), 0, 10); len(left) != 0 || err != nil {
@@ -549,9 +549,9 @@ func TestDownloads(t *testing.T) {
 		up := w.ready(t)
 		_, err := w.download().Do(t.Context(), up.Image, up.Capability, func(r usecase.Result) error {
 			_, err := r.Read(make([]byte, r.Size-1))
-			return errors.Join(err, broken)
+			return errors.Join(err, errBrokenOff)
 		})
-		if !errors.Is(err, broken) {
+		if !errors.Is(err, errBrokenOff) {
 			t.Errorf("got %v", err)
 		}
 		if left, err := w.sent.Stale(t.Context(), 0, 10); len(left) != 0 || err != nil {
@@ -612,6 +612,14 @@ func TestDownloads(t *testing.T) {
 	})
 }
 
+var errBrokenOff = errors.New("connection reset")
+
+// breaksOff takes some of a result.
+func breaksOff(r usecase.Result) error {
+	_, err := r.Read(make([]byte, 1))
+	return errors.Join(err, errBrokenOff)
+}
+
 func drain(r usecase.Result) error {
 	_, err := io.Copy(io.Discard, r)
 	return err
@@ -655,6 +663,27 @@ func TestDeleteDue(t *testing.T) {
 		if f, ok := env.Fact.(image.Deleted); ok && (f.Why != image.BecauseDue || f.Actual.After(f.Due) || env.Decision == nil) {
 			t.Fatalf("the fact does not say why, or the deletion is late: %+v", f)
 		}
+	}
+}
+
+// frozen lists what was due when it was made, for ever.
+type frozen []id.Image
+
+func (f frozen) Due(_ context.Context, _ time.Time, limit int) ([]id.Image, error) {
+	return slices.Clone(f[:min(limit, len(f))]), nil
+}
+
+func TestAViewThatStandsStillKeepsNoDeletion(t *testing.T) {
+	w := newWorld()
+	var due frozen
+	for range 350 {
+		due = append(due, w.uploaded(t).Image)
+	}
+	w.at = noon.Add(24 * time.Hour)
+	d := w.deleteDue()
+	d.Images = due
+	if n, err := d.Do(t.Context()); n != 350 || err != nil {
+		t.Errorf("deleted %d of 350, %v", n, err)
 	}
 }
 

@@ -12,7 +12,7 @@ const (
 	sendChunk = 128 << 10
 	// sendStall is how long a client may take for one chunk.
 	sendStall = 30 * time.Second
-	// sendTotal is how long it may take for everything: less than the lease of a download.
+	// sendTotal is how long it may take for everything.
 	sendTotal = 10 * time.Minute
 )
 

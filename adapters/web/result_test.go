@@ -3,10 +3,10 @@ package web_test
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"image/png"
-	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -14,9 +14,13 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/bgremover/bgremover/adapters/web"
+	"github.com/bgremover/bgremover/adapters/web/answer"
 	"github.com/bgremover/bgremover/domain/event"
+	"github.com/bgremover/bgremover/domain/id"
 	"github.com/bgremover/bgremover/domain/image"
 	"github.com/bgremover/bgremover/internal/fake"
+	"github.com/bgremover/bgremover/internal/usecase"
 )
 
 // names lists the record's facts, short.
@@ -154,20 +158,25 @@ func abortedBy(f func()) (aborted bool) {
 	return false
 }
 
+// large hands out a result that no kernel takes whole, and tells how it went.
+type large struct{ delivered chan error }
+
+func (l large) Do(_ context.Context, _ id.Image, _ string, deliver func(usecase.Result) error) (usecase.Deletion, error) {
+	const size = 256 << 20
+	err := deliver(usecase.Result{Reader: bytes.NewReader(make([]byte, size)), Size: size})
+	l.delivered <- err
+	return usecase.Deletion{}, err
+}
+
 // A client that asks and hangs up, over a real connection.
-func TestClientThatHangsUpGetsAnotherTry(t *testing.T) {
-	w := newWorld(t, fake.Cutter{})
-	body, kind := formOf(t, field{"image", "a.png", noisyPNG(t, 3000, 2000)})
-	up := decode[accepted](t, w.do(t, "POST", "/v1/images", body, "Content-Type", kind).Body.Bytes())
-	w.Wait()
+func TestClientThatHangsUpHasNotDownloaded(t *testing.T) {
+	download := large{make(chan error, 1)}
+	w := newWorld(t, fake.Cutter{}, func(c *web.Config) { c.Download = download })
+	up := w.uploadReady(t)
 	server := w.serve(t)
 
 	connection, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", server.Listener.Addr().String())
 	if err != nil {
-		t.Fatal(err)
-	}
-	// A small window keeps the kernel from taking everything at once.
-	if err := connection.(*net.TCPConn).SetReadBuffer(4 << 10); err != nil {
 		t.Fatal(err)
 	}
 	fmt.Fprintf(connection, "GET %s HTTP/1.1\r\nHost: x\r\n\r\n", withKey(up.Links.Result, up))
@@ -178,16 +187,11 @@ func TestClientThatHangsUpGetsAnotherTry(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	eventually(t, func() bool {
-		return strings.HasSuffix(w.names(), "image.downloaded(whole=false)")
-	})
-	answer, err := http.Get(server.URL + withKey(up.Links.Result, up)) //nolint:noctx // the test ends with its answer
-	if err != nil {
-		t.Fatal(err)
+	if err := <-download.delivered; !errors.Is(err, answer.ErrClientGone) {
+		t.Errorf("the download is told %v", err)
 	}
-	defer answer.Body.Close()
-	if _, err := io.Copy(io.Discard, answer.Body); err != nil || answer.StatusCode != 200 {
-		t.Errorf("another try: %s, %v", answer.Status, err)
+	if logged := w.log.String(); strings.Contains(logged, "failed") {
+		t.Errorf("a client that leaves is no fault of ours: %s", logged)
 	}
 }
 

@@ -5,11 +5,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	stdimage "image"
 	"image/png"
 	"io"
 	"log/slog"
-	"math/rand/v2"
 	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
@@ -285,20 +283,4 @@ func eventually(t *testing.T, condition func() bool) {
 			t.Fatal("it did not come true")
 		}
 	}
-}
-
-// noisyPNG returns a PNG that does not compress.
-func noisyPNG(t *testing.T, width, height int) []byte {
-	t.Helper()
-	picture := stdimage.NewNRGBA(stdimage.Rect(0, 0, width, height))
-	noise := rand.NewChaCha8([32]byte{1})
-	_, _ = noise.Read(picture.Pix) // never fails
-	for i := 3; i < len(picture.Pix); i += 4 {
-		picture.Pix[i] = 255
-	}
-	var out bytes.Buffer
-	if err := (&png.Encoder{CompressionLevel: png.NoCompression}).Encode(&out, picture); err != nil {
-		t.Fatal(err)
-	}
-	return out.Bytes()
 }

@@ -138,12 +138,14 @@ func TestRenewingEndsWhenTheLeaseIsLost(t *testing.T) {
 
 // Postgres that is away for a moment costs no lease that nobody else wants.
 func TestRenewingSurvivesBrokenConnections(t *testing.T) {
-	pool := database(t)
-	if _, ok := takeFor(t, NewLeases(pool), "a", 300*time.Millisecond); !ok {
+	broken := database(t)
+	if _, ok := takeFor(t, NewLeases(broken), "a", 300*time.Millisecond); !ok {
 		t.Fatal("a free lease was not given")
 	}
-	pool.Reset()
-	_, err := pool.Exec(t.Context(), `
+	pool, err := pgxpool.NewWithConfig(t.Context(), broken.Config()) // what looks on is not broken
+	must(t, err)
+	t.Cleanup(pool.Close)
+	_, err = pool.Exec(t.Context(), `
 		select pg_terminate_backend(pid)
 		from pg_stat_activity
 		where datname = current_database() and pid <> pg_backend_pid()`)

@@ -31,7 +31,7 @@ func (l *Ledger) Append(ctx context.Context, a event.Append) (event.Appended, er
 	case errors.Is(err, event.ErrTooLarge):
 		l.counters.Refused.Add(1)
 		return event.Appended{}, err
-	case err != nil && away(err):
+	case err != nil && Away(err):
 		return event.Appended{}, l.unavailable(err)
 	case err != nil:
 		return event.Appended{}, err
@@ -148,7 +148,7 @@ func (l *Ledger) conflict(ctx context.Context, a event.Append, why error) error 
 // failed turns an error of Postgres into what the caller gets.
 func (l *Ledger) failed(doing string, err error) error {
 	err = fmt.Errorf("ledger: %s: %w", doing, err)
-	if away(err) {
+	if Away(err) {
 		return l.unavailable(err)
 	}
 	return err
@@ -162,7 +162,7 @@ func (l *Ledger) store(ctx context.Context, e *encoded) (outcome, error) {
 		if err == nil {
 			return out, nil
 		}
-		if !away(err) {
+		if !Away(err) {
 			return outcome{}, fmt.Errorf("ledger: append: %w", err)
 		}
 		if ctx.Err() == nil {

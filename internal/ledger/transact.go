@@ -108,10 +108,10 @@ func (o outcome) at(pos *int64) outcome {
 	return o
 }
 
-// away says whether an error is one that passes by itself: Postgres cannot be reached or
+// Away says whether an error is one that passes by itself: Postgres cannot be reached or
 // is changing over, or several appends got in each other's way. What the attempt came to
 // may be unknown.
-func away(err error) bool {
+func Away(err error) bool {
 	if pgconn.SafeToRetry(err) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
 		errors.Is(err, net.ErrClosed) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
 		return true

@@ -334,7 +334,7 @@ func TestRulesDecideOnlyWhatTheirSchemaKnows(t *testing.T) {
 		decided := 0
 		t.Run(rule, func(t *testing.T) {
 			rapid.Check(t, func(t *rapid.T) {
-				document := document(t)
+				document := document(t, properties(schema))
 				exact, err := json.Marshal(document)
 				if err != nil {
 					t.Fatal(err)
@@ -358,9 +358,20 @@ func TestRulesDecideOnlyWhatTheirSchemaKnows(t *testing.T) {
 	}
 }
 
-// document draws inputs near what rules know: right and wrong values under right and wrong names.
-func document(t *rapid.T) map[string]any {
+// properties returns the names that a rule's schema knows.
+func properties(schema any) []string {
+	known, _ := schema.(map[string]any)["properties"].(map[string]any)
+	return slices.Sorted(maps.Keys(known))
+}
+
+// document draws inputs near what a rule knows: right and wrong values under right and wrong
+// names, and in a quarter of the cases everything right, so that something is decided.
+func document(t *rapid.T, own []string) map[string]any {
 	shapes := [][]string{{"kind"}, {"kind", "whole"}, {"due", "kind", "now"}, {"kind", "period_s", "uploaded"}, {"kind", "vip"}, {}}
+	if rapid.Bool().Draw(t, "own shape") {
+		shapes = [][]string{own}
+	}
+	right := rapid.Bool().Draw(t, "right values")
 	values := map[string][]any{
 		"kind":     {"image", "image", "image", "invoice", 1, nil},
 		"whole":    {true, false, "true", nil},
@@ -372,6 +383,9 @@ func document(t *rapid.T) map[string]any {
 		from, ok := values[name]
 		if !ok {
 			from = values["time"]
+		}
+		if right {
+			from = from[:1]
 		}
 		document[name] = rapid.SampledFrom(from).Draw(t, name)
 	}

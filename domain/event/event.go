@@ -50,6 +50,8 @@ const (
 	Processor Role = "processor" // the service, cutting out
 	Clock     Role = "clock"     // the service, because it was time
 	Operator  Role = "operator"  // somebody on the machine that runs the service
+	Officer   Role = "officer"   // a member of staff who looks after compliance
+	Responder Role = "responder" // a member of staff who handles incidents
 )
 
 // Actor says who acted. Who is sealed with the fact.

@@ -36,10 +36,16 @@ type Line struct {
 	Data     json.RawMessage `json:"data"`
 }
 
+// Config is what the socket's answers need of the service.
+type Config struct {
+	Log Log
+	To  *slog.Logger // our own log
+}
+
 // Routes lists what the socket answers.
-func Routes(log Log, to *slog.Logger) http.Handler {
+func Routes(c Config) http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /log", show(log, to))
+	mux.HandleFunc("GET /log", show(c.Log, c.To))
 	return mux
 }
 

@@ -60,7 +60,7 @@ func TestLog(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			w := httptest.NewRecorder()
-			operator.Routes(log, quiet).ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/log"+tt.query, nil))
+			operator.Routes(operator.Config{Log: log, To: quiet}).ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/log"+tt.query, nil))
 			if w.Code != tt.code {
 				t.Fatalf("got %d: %s", w.Code, w.Body)
 			}
@@ -82,7 +82,7 @@ func TestLog(t *testing.T) {
 	}
 	t.Run("sealed shows as sealed", func(t *testing.T) {
 		w := httptest.NewRecorder()
-		operator.Routes(log, quiet).ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/log?type=image.uploaded.v1", nil))
+		operator.Routes(operator.Config{Log: log, To: quiet}).ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/log?type=image.uploaded.v1", nil))
 		if !strings.Contains(w.Body.String(), `"name":"[sealed]"`) {
 			t.Errorf("got %s", w.Body)
 		}
@@ -94,7 +94,7 @@ func TestBrokenLogBreaksTheConnection(t *testing.T) {
 	broken := func(context.Context, int64, bool, func(event.Envelope) error) error {
 		return errors.New("broker lost data")
 	}
-	server := httptest.NewServer(operator.Routes(broken, quiet))
+	server := httptest.NewServer(operator.Routes(operator.Config{Log: broken, To: quiet}))
 	defer server.Close()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+"/log", nil)
 	if err != nil {

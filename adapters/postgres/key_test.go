@@ -218,8 +218,8 @@ func TestKeysDoNotPrint(t *testing.T) {
 	k := testKey(t, 'K')
 	var log bytes.Buffer
 	slog.New(slog.NewTextHandler(&log, nil)).Info("x", "key", k)
-	secrets := Secrets{mac: k.secret}
-	printed := fmt.Sprintf("%v %+v %#v %s %x %d", k, k, k, k, k, k) + fmt.Sprintf("%v %+v %#v %x", secrets, secrets, &secrets, secrets) +
+	vault := &Vault{mac: k.secret}
+	printed := fmt.Sprintf("%v %+v %#v %s %x %d", k, k, k, k, k, k) + fmt.Sprintf("%v %+v %#v %x %s", vault, vault, vault, vault, vault) +
 		log.String()
 	for _, secret := range []string{"KKKK", "4b4b", "75 75", "0x4b"} {
 		if strings.Contains(printed, secret) {

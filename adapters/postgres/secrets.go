@@ -12,18 +12,19 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/tink-crypto/tink-go/v2/tink"
 
+	"github.com/bgremover/bgremover/internal/ledger"
 	"github.com/bgremover/bgremover/internal/usecase"
 )
 
-// Secrets are the keys that only this service has, the same on all its machines.
-type Secrets struct{ mac []byte }
-
-var _ usecase.Secrets = Secrets{}
+var (
+	_ usecase.Secrets = (*Vault)(nil)
+	_ ledger.Safe     = (*Vault)(nil)
+)
 
 // MAC implements [usecase.Secrets]: HMAC-SHA256 (RFC 2104) over the purpose and every
 // part, each after its length, so that no two lists of parts give the same bytes.
-func (s Secrets) MAC(purpose string, parts ...[]byte) [32]byte {
-	h := hmac.New(sha256.New, s.mac)
+func (v *Vault) MAC(purpose string, parts ...[]byte) [32]byte {
+	h := hmac.New(sha256.New, v.mac)
 	writePart(h.Write, []byte(purpose))
 	for _, part := range parts {
 		writePart(h.Write, part)
@@ -38,8 +39,8 @@ func writePart(write func([]byte) (int, error), part []byte) {
 	_, _ = write(part)
 }
 
-// Format keeps the secret out of everything that prints.
-func (Secrets) Format(f fmt.State, _ rune) { _, _ = fmt.Fprint(f, "[secrets]") }
+// Format keeps the secrets out of everything that prints.
+func (*Vault) Format(f fmt.State, _ rune) { _, _ = fmt.Fprint(f, "[vault]") }
 
 // secretMAC is the name of the secret that keys MACs. It is also what shows that a keyset
 // belongs to this vault: the vault is in use once it is there.
@@ -48,31 +49,84 @@ const secretMAC = "mac"
 // errNoSecret says that there are keys, and no secret beside them.
 var errNoSecret = errors.New("the vault is not whole: it holds keys, but not the service's secret; restore it from its backup")
 
-func loadSecrets(ctx context.Context, tx pgx.Tx, wrapping tink.AEAD) (Secrets, error) {
+func loadMAC(ctx context.Context, tx pgx.Tx, wrapping tink.AEAD) ([]byte, error) {
 	var wrapped []byte
 	err := tx.QueryRow(ctx, `select wrapped from vault.secrets where name = $1`, secretMAC).Scan(&wrapped)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return Secrets{}, errNoSecret
+		return nil, errNoSecret
 	}
 	if err != nil {
-		return Secrets{}, err
+		return nil, err
 	}
 	mac, err := wrapping.Decrypt(wrapped, secretContext(secretMAC))
 	if err != nil || len(mac) != keySize {
-		return Secrets{}, ErrKeysetWrong
+		return nil, ErrKeysetWrong
 	}
-	return Secrets{mac: mac}, nil
+	return mac, nil
 }
 
-func makeSecrets(ctx context.Context, tx pgx.Tx, wrapping tink.AEAD) (Secrets, error) {
+func makeMAC(ctx context.Context, tx pgx.Tx, wrapping tink.AEAD) ([]byte, error) {
 	mac := make([]byte, keySize)
 	_, _ = rand.Read(mac) // never fails
 	wrapped, err := wrapping.Encrypt(mac, secretContext(secretMAC))
 	if err != nil {
-		return Secrets{}, err
+		return nil, err
 	}
 	_, err = tx.Exec(ctx, `insert into vault.secrets (name, wrapped) values ($1, $2)`, secretMAC, wrapped)
-	return Secrets{mac: mac}, err
+	return mac, err
 }
 
 func secretContext(name string) []byte { return []byte("bgremover secret " + name) }
+
+// Secret implements [ledger.Safe].
+func (v *Vault) Secret(ctx context.Context, name string) ([]byte, error) {
+	var wrapped []byte
+	err := v.pool.QueryRow(ctx, `select wrapped from vault.secrets where name = $1`, name).Scan(&wrapped)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return nil, fmt.Errorf("secret %s: %w", name, ledger.ErrNoSecret)
+	case err != nil:
+		return nil, unavailable("read secret "+name, err)
+	}
+	secret, err := v.wrapping.Decrypt(wrapped, secretContext(name))
+	if err != nil {
+		return nil, fmt.Errorf("secret %s does not open: %w", name, ErrKeysetWrong)
+	}
+	return secret, nil
+}
+
+// PutSecret implements [ledger.Safe].
+func (v *Vault) PutSecret(ctx context.Context, name string, secret []byte) error {
+	wrapped, err := v.wrapping.Encrypt(secret, secretContext(name))
+	if err != nil {
+		return fmt.Errorf("wrap secret %s: %w", name, err)
+	}
+	stored, err := v.pool.Exec(ctx, `
+		insert into vault.secrets (name, wrapped)
+		values ($1, $2)
+		on conflict (name) do nothing`, name, wrapped)
+	switch {
+	case err != nil:
+		return unavailable("keep secret "+name, err)
+	case stored.RowsAffected() == 0:
+		return fmt.Errorf("secret %s: %w", name, ledger.ErrSecretThere)
+	}
+	return nil
+}
+
+// Secrets implements [ledger.Safe].
+func (v *Vault) Secrets(ctx context.Context, prefix string) ([]string, error) {
+	rows, err := v.pool.Query(ctx, `
+		select name
+		from vault.secrets
+		where starts_with(name, $1)
+		order by name`, prefix)
+	if err != nil {
+		return nil, unavailable("list secrets", err)
+	}
+	names, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return nil, unavailable("list secrets", err)
+	}
+	return names, nil
+}

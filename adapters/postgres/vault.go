@@ -24,7 +24,7 @@ import (
 type Vault struct {
 	pool     *pgxpool.Pool
 	wrapping tink.AEAD
-	secrets  Secrets
+	mac      []byte // the key of MACs; the same on all machines of this service
 	cache    *cache
 	now      func() time.Time
 }
@@ -60,9 +60,9 @@ func OpenVault(ctx context.Context, pool *pgxpool.Pool, keyset string, now func(
 			return err
 		}
 		if used {
-			v.secrets, err = loadSecrets(ctx, tx, v.wrapping)
+			v.mac, err = loadMAC(ctx, tx, v.wrapping)
 		} else {
-			v.secrets, err = makeSecrets(ctx, tx, v.wrapping)
+			v.mac, err = makeMAC(ctx, tx, v.wrapping)
 		}
 		return err
 	})
@@ -77,9 +77,6 @@ func inUse(ctx context.Context, tx pgx.Tx) (used bool, err error) {
 	err = tx.QueryRow(ctx, `select exists (select from vault.secrets) or exists (select from vault.keys)`).Scan(&used)
 	return used, err
 }
-
-// Secrets returns the service's secrets.
-func (v *Vault) Secrets() Secrets { return v.secrets }
 
 // New implements [usecase.Vault].
 func (v *Vault) New(id personal.KeyID) (personal.Key, error) {

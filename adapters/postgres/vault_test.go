@@ -237,7 +237,7 @@ func TestVaultOutlivesTheProcess(t *testing.T) {
 	if got, err := k.Open(sealed, nil); err != nil || string(got) != "plain" {
 		t.Errorf("opened as %q, %v", got, err)
 	}
-	if first.Secrets().MAC("p") != second.Secrets().MAC("p") {
+	if first.MAC("p") != second.MAC("p") {
 		t.Error("the secrets changed")
 	}
 	info, err := os.Stat(path)
@@ -262,7 +262,7 @@ func TestFirstStartsAtOnce(t *testing.T) {
 				macs <- [32]byte{}
 				return
 			}
-			macs <- v.Secrets().MAC("p")
+			macs <- v.MAC("p")
 		}()
 	}
 	first := <-macs
@@ -335,7 +335,7 @@ func TestFirstStartAfterACrash(t *testing.T) {
 }
 
 func TestMAC(t *testing.T) {
-	s := newVault(t, database(t)).Secrets()
+	s := newVault(t, database(t))
 	b := func(s string) []byte { return []byte(s) }
 	all := map[[32]byte]string{}
 	for name, mac := range map[string][32]byte{
@@ -347,7 +347,7 @@ func TestMAC(t *testing.T) {
 		"p,ab":  s.MAC("p", b("ab")),
 		"p,a,b": s.MAC("p", b("a"), b("b")),
 		"q,ab":  s.MAC("q", b("ab")),
-		"other": newVault(t, database(t)).Secrets().MAC("p"),
+		"other": newVault(t, database(t)).MAC("p"),
 	} {
 		if other, same := all[mac]; same {
 			t.Errorf("%s and %s have the same MAC", name, other)

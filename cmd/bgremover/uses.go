@@ -33,7 +33,7 @@ func (s *service) openUses(context.Context) error {
 	now := func() time.Time { return s.clock.Now().Truncate(time.Millisecond) }
 	s.uses = uses{
 		upload: usecase.Upload{
-			Record: s.ledger, Vault: s.vault, Blobs: s.blobs, Retention: s.policy, Secrets: s.vault.Secrets(),
+			Record: s.ledger, Vault: s.vault, Blobs: s.blobs, Retention: s.policy, Secrets: s.vault,
 			Requests: postgres.NewRequests(pool), Inspect: inspect, Crowded: s.crowded, Now: now, NewImage: newImage,
 		},
 		process: usecase.Process{
@@ -54,7 +54,7 @@ func (s *service) openUses(context.Context) error {
 	return nil
 }
 
-func (s *service) cutter() cutter { return cutter{s.ground.model, &s.busy, s.metrics.Stage, s.asides} }
+func (s *service) cutter() cutter { return cutter{s.model, &s.busy, s.metrics.Stage, s.asides} }
 
 // inspect refuses what cannot be decoded before it is stored.
 func inspect(picture []byte) error {

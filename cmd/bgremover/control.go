@@ -1,13 +1,19 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
+	"syscall"
 )
 
 // controlSocket is where the service on a data folder can be asked by the other
@@ -41,4 +47,51 @@ func dialUnix(path string) func(context.Context, string, string) (net.Conn, erro
 	return func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", path)
 	}
+}
+
+var errNotRunning = errors.New("no service is running")
+
+// askService asks the service that runs on a data folder.
+func askService(ctx context.Context, data, path string) (io.ReadCloser, error) {
+	return callService(ctx, data, http.MethodGet, path, nil)
+}
+
+// tellService has the service that runs on a data folder do something.
+func tellService(ctx context.Context, data, path string, request any) (io.ReadCloser, error) {
+	body, err := json.Marshal(request)
+	if err != nil {
+		return nil, err
+	}
+	return callService(ctx, data, http.MethodPost, path, bytes.NewReader(body))
+}
+
+func callService(ctx context.Context, data, method, path string, body io.Reader) (io.ReadCloser, error) {
+	socket := controlSocket(data)
+	client := &http.Client{Transport: &http.Transport{DialContext: dialUnix(socket), DisableKeepAlives: true}}
+	req, err := http.NewRequestWithContext(ctx, method, "http://bgremover"+path, body)
+	if err != nil {
+		return nil, err
+	}
+	answer, err := client.Do(req)
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
+		return nil, fmt.Errorf("%w on %s; start it with bgremover serve, or name its folder with --data", errNotRunning, data)
+	case errors.Is(err, fs.ErrPermission):
+		return nil, fmt.Errorf("the service's socket %s is not yours; run this as the user that runs the service", socket)
+	case err != nil:
+		return nil, err
+	case answer.StatusCode >= http.StatusBadRequest:
+		return nil, errors.Join(declined(answer), answer.Body.Close())
+	}
+	return answer.Body, nil
+}
+
+// declined is what the service says about a request that it does not carry out.
+func declined(answer *http.Response) error {
+	const longest = 4 << 10
+	said, err := io.ReadAll(io.LimitReader(answer.Body, longest))
+	if text := strings.TrimSpace(string(said)); err == nil && text != "" {
+		return errors.New(text)
+	}
+	return fmt.Errorf("the service answered %s", answer.Status)
 }

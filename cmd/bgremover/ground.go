@@ -6,25 +6,21 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
-	"runtime"
 	"slices"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/bgremover/bgremover/adapters/kafka"
-	"github.com/bgremover/bgremover/adapters/onnx"
 	"github.com/bgremover/bgremover/internal/config"
 	"github.com/bgremover/bgremover/internal/embedded"
 )
 
-// ground is what the service stands on: Postgres, Kafka and a loaded model, its own or
-// those that it was given.
+// ground is what everything stands on: Postgres and Kafka, our own or those that we were given.
 type ground struct {
+	dsn   string
 	pool  *pgxpool.Pool
 	kafka kafka.Config
-	model *onnx.Model
-	cores int // how many cutouts run at once
 
 	fell   <-chan struct{} // closed when a part of our own died by itself
 	closed []func() error  // in the order in which they were opened
@@ -34,12 +30,12 @@ type ground struct {
 // janitor and those who listen have their own.
 const poolConns = 24
 
-// openGround starts or connects to all of it at once: the slowest decides how long a start takes.
-func openGround(ctx context.Context, cfg config.Serve, log *slog.Logger) (_ *ground, err error) {
-	g := &ground{cores: runtime.GOMAXPROCS(0)}
-	var post, broker, model func() error
+// openGround starts or connects to both at once: the slower decides how long a start takes.
+func openGround(ctx context.Context, cfg config.Ground, log *slog.Logger) (_ *ground, err error) {
+	g := &ground{}
+	var post, broker func() error
 	defer func() {
-		g.closed = slices.DeleteFunc([]func() error{post, broker, model}, func(f func() error) bool { return f == nil })
+		g.closed = slices.DeleteFunc([]func() error{post, broker}, func(f func() error) bool { return f == nil })
 		if err != nil {
 			err = errors.Join(err, g.close())
 		}
@@ -47,13 +43,6 @@ func openGround(ctx context.Context, cfg config.Serve, log *slog.Logger) (_ *gro
 	var start errgroup.Group // not its context: what has started is stopped in order, by close
 	start.Go(func() (err error) { post, err = g.openPostgres(ctx, cfg, log); return err })
 	start.Go(func() (err error) { broker, err = g.openKafka(ctx, cfg, log); return err })
-	start.Go(func() (err error) {
-		g.model, err = openModel(ctx, cfg.Model, g.cores, log)
-		if err == nil {
-			model = g.model.Close
-		}
-		return err
-	})
 	return g, start.Wait()
 }
 
@@ -66,9 +55,9 @@ func (g *ground) close() error {
 	return errors.Join(errs...)
 }
 
-func (g *ground) openPostgres(ctx context.Context, cfg config.Serve, log *slog.Logger) (stop func() error, err error) {
-	dsn, server := string(cfg.Postgres), func() error { return nil }
-	if dsn == "" {
+func (g *ground) openPostgres(ctx context.Context, cfg config.Ground, log *slog.Logger) (stop func() error, err error) {
+	server := func() error { return nil }
+	if g.dsn = string(cfg.Postgres); g.dsn == "" {
 		files, err := embedded.FindRuntime()
 		if err != nil {
 			return nil, err
@@ -77,26 +66,35 @@ func (g *ground) openPostgres(ctx context.Context, cfg config.Serve, log *slog.L
 		if err != nil {
 			return nil, fmt.Errorf("start PostgreSQL: %w", err)
 		}
-		dsn, g.fell, server = own.DSN(), own.Done(), own.Stop
+		g.dsn, g.fell, server = own.DSN(), own.Done(), own.Stop
 	}
-	settings, err := pgxpool.ParseConfig(dsn)
-	if err == nil {
-		settings.MaxConns = max(settings.MaxConns, poolConns)
-		g.pool, err = pgxpool.NewWithConfig(ctx, settings)
-	}
-	if err == nil {
-		err = g.pool.Ping(ctx)
-	}
-	if err != nil {
-		return server, fmt.Errorf("connect to PostgreSQL: %w", err)
+	if err := g.connect(ctx, poolConns); err != nil {
+		return server, err
 	}
 	return func() error { g.pool.Close(); return server() }, nil
 }
 
-func (g *ground) openKafka(ctx context.Context, cfg config.Serve, log *slog.Logger) (stop func() error, err error) {
+// connect opens the pool. It is closed again when the server cannot be reached.
+func (g *ground) connect(ctx context.Context, conns int32) error {
+	settings, err := pgxpool.ParseConfig(g.dsn)
+	if err == nil {
+		settings.MaxConns = max(settings.MaxConns, conns)
+		g.pool, err = pgxpool.NewWithConfig(ctx, settings)
+	}
+	if err == nil {
+		if err = g.pool.Ping(ctx); err != nil {
+			g.pool.Close()
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("connect to PostgreSQL: %w", err)
+	}
+	return nil
+}
+
+func (g *ground) openKafka(ctx context.Context, cfg config.Ground, log *slog.Logger) (stop func() error, err error) {
 	if len(cfg.Kafka.Brokers) > 0 {
-		secure, err := cfg.Kafka.TLSConfig()
-		g.kafka = kafka.Config{Brokers: cfg.Kafka.Brokers, User: cfg.Kafka.User, Password: string(cfg.Kafka.Password), TLS: secure}
+		g.kafka, err = kafkaConfig(cfg.Kafka)
 		return nil, err
 	}
 	own, err := embedded.StartKafka(ctx, embedded.KafkaConfig{Dir: filepath.Join(cfg.Data, "kafka"), Log: log})
@@ -105,4 +103,9 @@ func (g *ground) openKafka(ctx context.Context, cfg config.Serve, log *slog.Logg
 	}
 	g.kafka = kafka.Config{Brokers: own.Brokers(), User: own.Username(), Password: own.Password()}
 	return own.Close, nil
+}
+
+func kafkaConfig(c config.Kafka) (kafka.Config, error) {
+	secure, err := c.TLSConfig()
+	return kafka.Config{Brokers: c.Brokers, User: c.User, Password: string(c.Password), TLS: secure}, err
 }

@@ -7,11 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"net/http"
 	"net/url"
 	"strconv"
-	"syscall"
 
 	"github.com/bgremover/bgremover/adapters/web/operator"
 	"github.com/bgremover/bgremover/internal/config"
@@ -77,26 +74,4 @@ func (c *logShowCmd) print(out io.Writer, body io.Reader) error {
 		return fmt.Errorf("the record broke off: %w; the service's log says why", err)
 	}
 	return nil
-}
-
-// askService sends one request to the service that runs on a data folder.
-func askService(ctx context.Context, data, path string) (io.ReadCloser, error) {
-	socket := controlSocket(data)
-	client := &http.Client{Transport: &http.Transport{DialContext: dialUnix(socket)}}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://bgremover"+path, nil)
-	if err != nil {
-		return nil, err
-	}
-	answer, err := client.Do(req)
-	switch {
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
-		return nil, fmt.Errorf("no service is running on %s; start it with bgremover serve, or name its folder with --data", data)
-	case errors.Is(err, fs.ErrPermission):
-		return nil, fmt.Errorf("the service's socket %s is not yours; run this as the user that runs the service", socket)
-	case err != nil:
-		return nil, err
-	case answer.StatusCode != http.StatusOK:
-		return nil, errors.Join(fmt.Errorf("the service answered %s", answer.Status), answer.Body.Close())
-	}
-	return answer.Body, nil
 }

@@ -31,7 +31,7 @@ func (u countedUpload) Do(ctx context.Context, cmd usecase.UploadCommand) (useca
 
 // measure looks up how full the queue is, how far the views lag and what is overdue.
 func (s *service) measure(ctx context.Context) error {
-	s.metrics.Slots(int(s.busy.Load()), s.ground.cores)
+	s.metrics.Slots(int(s.busy.Load()), s.cores)
 	state, err := s.ledger.State(ctx)
 	if err != nil {
 		return err

@@ -151,7 +151,7 @@ func (s *service) listen(ctx context.Context) (fronts []front, err error) {
 		return fronts, err
 	}
 	fronts = append(fronts, front{listener: control, Server: &http.Server{
-		Handler:           operator.Routes(operator.Config{Log: s.show, To: s.log}),
+		Handler:           operator.Routes(operator.Config{Log: s.show, Ground: s.where, To: s.log}),
 		ReadHeaderTimeout: time.Minute,
 		BaseContext:       func(net.Listener) context.Context { return ctx }, // who follows the log is no reason to stay
 	}})

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/bgremover/bgremover/adapters/blob"
 	"github.com/bgremover/bgremover/adapters/kafka"
+	"github.com/bgremover/bgremover/adapters/onnx"
 	"github.com/bgremover/bgremover/adapters/opa"
 	"github.com/bgremover/bgremover/adapters/postgres"
 	"github.com/bgremover/bgremover/adapters/web"
@@ -39,6 +41,8 @@ type service struct {
 
 	clock     *clock.Clock
 	ground    *ground
+	model     *onnx.Model
+	cores     int // how many cutouts run at once
 	vault     *postgres.Vault
 	blobs     *blob.FS
 	policy    *opa.Policy
@@ -57,7 +61,7 @@ type service struct {
 
 // openService opens everything that the service needs. What it opened is closed again when a step fails.
 func openService(ctx context.Context, cfg config.Serve, log *slog.Logger) (_ *service, err error) {
-	s := &service{cfg: cfg, log: log, asides: make(chan struct{}, asides), metrics: telemetry.NewMetrics(telemetry.ThisBuild())}
+	s := &service{cfg: cfg, log: log, cores: runtime.GOMAXPROCS(0), asides: make(chan struct{}, asides), metrics: telemetry.NewMetrics(telemetry.ThisBuild())}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.close())
@@ -104,12 +108,25 @@ func (s *service) openData(context.Context) error {
 	return nil
 }
 
-func (s *service) openGround(ctx context.Context) (err error) {
-	if s.ground, err = openGround(ctx, s.cfg, s.log); err != nil {
+// openGround loads the model while the rest starts.
+func (s *service) openGround(ctx context.Context) error {
+	var both errgroup.Group // not its context: what has started is stopped in order, by close
+	both.Go(func() error {
+		g, err := openGround(ctx, s.cfg.Ground, s.log)
+		if err == nil {
+			s.ground = g
+		}
 		return err
+	})
+	both.Go(func() (err error) { s.model, err = openModel(ctx, s.cfg.Model, s.cores, s.log); return err })
+	err := both.Wait()
+	if s.ground != nil {
+		s.onClose(s.ground.close)
 	}
-	s.onClose(s.ground.close)
-	return nil
+	if s.model != nil {
+		s.onClose(s.model.Close)
+	}
+	return err
 }
 
 func (s *service) makeTables(ctx context.Context) error {

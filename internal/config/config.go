@@ -21,19 +21,28 @@ import (
 
 // Serve is what "bgremover serve" and "bgremover config" understand.
 type Serve struct {
-	File File `name:"config" type:"path" placeholder:"FILE" default:"${config_file}" env:"BGREMOVER_CONFIG" help:"Settings in YAML, one 'name: value' a line, with the names of these flags without the dashes (${env}; default: ${config_file})."`
-
-	Folder
-	Model    Model    `embed:""`
-	Listen   Listen   `embed:"" group:"Who can reach it"`
-	Kafka    Kafka    `embed:"" group:"Kafka (without --kafka, one inside the service)"`
-	Postgres Postgres `name:"postgres" placeholder:"DSN" env:"BGREMOVER_POSTGRES" help:"PostgreSQL to use, such as postgres://app@db.example/bgremover; without it the service runs a private one. Here without its password: that goes into PGPASSWORD, or with the whole DSN into ${env} or the file."`
-	Blobs    string   `name:"blobs" placeholder:"DIR" env:"BGREMOVER_BLOBS" help:"Folder, or file:// URL, for the sealed photos (${env}; default: the folder 'blobs' in --data)."`
+	Ground
+	Model  Model  `embed:""`
+	Listen Listen `embed:"" group:"Who can reach it"`
+	Blobs  string `name:"blobs" placeholder:"DIR" env:"BGREMOVER_BLOBS" help:"Folder, or file:// URL, for the sealed photos (${env}; default: the folder 'blobs' in --data)."`
 
 	DeleteAfter time.Duration  `name:"delete-after" placeholder:"TIME" default:"24h" env:"BGREMOVER_DELETE_AFTER" help:"When a photo is deleted that nobody has downloaded, such as 90m: at least 1m, and at most 24h, which is what people are promised (${env}; default: ${default})."`
 	ClockOffset *time.Duration `name:"clock-offset" placeholder:"TIME" env:"BGREMOVER_CLOCK_OFFSET" help:"Move the service's clock ahead, to see deadlines come, such as 25h. Only while nobody else can reach the service; kept from then on, and never less (${env})."`
 
 	Log Log `embed:""`
+}
+
+// Tool is what a command understands that works on what a service keeps, whether that
+// runs or not.
+type Tool struct{ Ground }
+
+// Ground says where everything is kept.
+type Ground struct {
+	File File `name:"config" type:"path" placeholder:"FILE" default:"${config_file}" env:"BGREMOVER_CONFIG" help:"Settings in YAML, one 'name: value' a line, with the names of these flags without the dashes (${env}; default: ${config_file})."`
+
+	Folder
+	Kafka    Kafka    `embed:"" group:"Kafka (without --kafka, one inside the service)"`
+	Postgres Postgres `name:"postgres" placeholder:"DSN" env:"BGREMOVER_POSTGRES" help:"PostgreSQL to use, such as postgres://app@db.example/bgremover; without it the service runs a private one. Here without its password: that goes into PGPASSWORD, or with the whole DSN into ${env} or the file."`
 
 	settings []setting // what is in force and where it came from; set by Validate
 	strays   []string  // BGREMOVER_ variables that are no setting

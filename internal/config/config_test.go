@@ -145,11 +145,14 @@ log-level: debug
 	}
 	got, offset := p.Serve, 25*time.Hour
 	want := config.Serve{
-		File: config.File(path), Folder: config.Folder{Data: dir},
-		Model:    config.Model{Model: "u2netp", AcceptModelPassport: "u2netp"},
-		Listen:   config.Listen{Addr: "localhost:80", BehindTLSProxy: true},
-		Kafka:    config.Kafka{Brokers: []string{"one:9092", "two:9092"}, TLS: true, User: "app", Password: "hush"},
-		Postgres: "postgres://app:hush@db.example/bgremover", Blobs: "file:///var/photos",
+		Ground: config.Ground{
+			File: config.File(path), Folder: config.Folder{Data: dir},
+			Kafka:    config.Kafka{Brokers: []string{"one:9092", "two:9092"}, TLS: true, User: "app", Password: "hush"},
+			Postgres: "postgres://app:hush@db.example/bgremover",
+		},
+		Model:       config.Model{Model: "u2netp", AcceptModelPassport: "u2netp"},
+		Listen:      config.Listen{Addr: "localhost:80", BehindTLSProxy: true},
+		Blobs:       "file:///var/photos",
 		DeleteAfter: 90 * time.Minute, ClockOffset: &offset,
 		Log: config.Log{Format: "json", Level: "debug"},
 	}

@@ -29,7 +29,7 @@ const (
 
 // collect notes what is in force among the flags of the command that was called, and where
 // each value came from.
-func (s *Serve) collect(ctx *kong.Context) {
+func (g *Ground) collect(ctx *kong.Context) {
 	given := map[*kong.Flag]string{}
 	for _, path := range ctx.Path {
 		if path.Flag == nil {
@@ -37,10 +37,10 @@ func (s *Serve) collect(ctx *kong.Context) {
 		}
 		given[path.Flag] = fromCommandLine
 		if path.Resolved {
-			given[path.Flag] = string(s.File)
+			given[path.Flag] = string(g.File)
 		}
 	}
-	s.settings = nil
+	g.settings = nil
 	for _, flag := range ctx.Flags() {
 		if flag.Name == "help" {
 			continue
@@ -52,14 +52,9 @@ func (s *Serve) collect(ctx *kong.Context) {
 		if !ok {
 			origin = fromDefault
 		}
-		s.settings = append(s.settings, setting{flag.Name, show(flag.Target.Interface()), origin, isSecret(flag.Target.Interface())})
+		g.settings = append(g.settings, setting{flag.Name, show(flag.Target.Interface()), origin, isSecret(flag.Target.Interface())})
 	}
-	for i, one := range s.settings {
-		if one.name == "blobs" {
-			s.settings[i].value = s.BlobDir()
-		}
-	}
-	s.strays = strays(ctx.Model)
+	g.strays = strays(ctx.Model)
 }
 
 // variable returns the environment variable that gives a flag its value, if one does.
@@ -123,16 +118,16 @@ func strays(app *kong.Application) (names []string) {
 }
 
 // Print writes what is in force and where each value came from, secrets masked.
-func (s *Serve) Print(w io.Writer) error {
+func (g *Ground) Print(w io.Writer) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintln(table, "SETTING\tVALUE\tFROM")
-	for _, one := range s.settings {
+	for _, one := range g.settings {
 		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\n", one.name, cmp.Or(one.value, "-"), one.origin)
 	}
 	if err := table.Flush(); err != nil {
 		return err
 	}
-	for _, name := range s.strays {
+	for _, name := range g.strays {
 		if _, err := fmt.Fprintf(w, "\n%s is set in the environment, and no setting has that name.\n", name); err != nil {
 			return err
 		}

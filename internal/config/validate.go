@@ -51,9 +51,27 @@ func (m *Mistakes) add(setting, format string, args ...any) {
 // Validate is called by kong once everything is parsed. Its error is [Mistakes]: all there are.
 func (s *Serve) Validate(ctx *kong.Context) error {
 	s.collect(ctx)
+	for i, one := range s.settings {
+		if one.name == "blobs" {
+			s.settings[i].value = s.BlobDir()
+		}
+	}
 	var m Mistakes
 	s.checkSecrets(&m)
 	s.check(&m)
+	return m.orNone()
+}
+
+// Validate is called by kong once everything is parsed.
+func (t *Tool) Validate(ctx *kong.Context) error {
+	t.collect(ctx)
+	var m Mistakes
+	t.checkSecrets(&m)
+	t.Ground.check(&m)
+	return m.orNone()
+}
+
+func (m Mistakes) orNone() error {
 	if len(m) == 0 {
 		return nil
 	}
@@ -61,8 +79,8 @@ func (s *Serve) Validate(ctx *kong.Context) error {
 }
 
 // checkSecrets refuses secrets where others can read them.
-func (s *Serve) checkSecrets(m *Mistakes) {
-	for _, one := range s.settings {
+func (g *Ground) checkSecrets(m *Mistakes) {
+	for _, one := range g.settings {
 		if !one.secret {
 			continue
 		}
@@ -70,29 +88,33 @@ func (s *Serve) checkSecrets(m *Mistakes) {
 		case fromCommandLine:
 			m.add(one.name, "everybody on this machine can read a command line, so no secret may stand there; use %s or the file",
 				"BGREMOVER_"+strings.ToUpper(strings.ReplaceAll(one.name, "-", "_")))
-		case string(s.File):
-			if info, err := os.Stat(string(s.File)); err == nil && info.Mode().Perm()&0o007 != 0 {
-				m.add(one.name, "%s holds this secret and everybody on this machine may read it (mode %04o); run: chmod 600 %[1]s", s.File, info.Mode().Perm())
+		case string(g.File):
+			if info, err := os.Stat(string(g.File)); err == nil && info.Mode().Perm()&0o007 != 0 {
+				m.add(one.name, "%s holds this secret and everybody on this machine may read it (mode %04o); run: chmod 600 %[1]s", g.File, info.Mode().Perm())
 			}
 		}
 	}
 }
 
-func (s *Serve) check(m *Mistakes) {
-	if s.Data == "" {
+func (g *Ground) check(m *Mistakes) {
+	if g.Data == "" {
 		m.add("data", "there is no home folder to put one into; say which folder to use")
 	}
+	g.Kafka.check(m)
+	if g.Postgres != "" {
+		// The parser's error masks passwords, and DSN again what it may have missed.
+		if _, err := pgx.ParseConfig(string(g.Postgres)); err != nil {
+			m.add("postgres", "%s", strings.ReplaceAll(err.Error(), string(g.Postgres), g.Postgres.String()))
+		}
+	}
+}
+
+func (s *Serve) check(m *Mistakes) {
+	s.Ground.check(m)
 	if s.Model.Model == "" {
 		m.add("model", "say which model to use: u2net, u2netp or the path of a manifest")
 	}
 	s.Listen.check(m)
-	s.Kafka.check(m)
-	if s.Postgres != "" {
-		// The parser's error masks passwords, and DSN again what it may have missed.
-		if _, err := pgx.ParseConfig(string(s.Postgres)); err != nil {
-			m.add("postgres", "%s", strings.ReplaceAll(err.Error(), string(s.Postgres), s.Postgres.String()))
-		}
-	}
 	if _, err := blobDir(s.Blobs); err != nil {
 		m.add("blobs", "%v", err)
 	}

@@ -38,14 +38,16 @@ type Line struct {
 
 // Config is what the socket's answers need of the service.
 type Config struct {
-	Log Log
-	To  *slog.Logger // our own log
+	Log    Log
+	Ground func() Ground // where commands find what the service stands on
+	To     *slog.Logger // our own log
 }
 
 // Routes lists what the socket answers.
 func Routes(c Config) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /log", show(c.Log, c.To))
+	mux.HandleFunc("GET /ground", ground(c.Ground))
 	return mux
 }
 

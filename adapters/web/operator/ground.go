@@ -1,0 +1,24 @@
+package operator
+
+import (
+	"encoding/json"
+	"net/http"
+)
+
+// Ground is where the service keeps everything. It holds passwords: whoever may open the
+// socket may read the files that hold them, too.
+type Ground struct {
+	Postgres      string   `json:"postgres"`
+	Brokers       []string `json:"brokers"`
+	User          string   `json:"user,omitempty"`
+	Password      string   `json:"password,omitempty"`
+	TLS           bool     `json:"tls,omitempty"`
+	CA, Cert, Key string   `json:",omitempty"` // paths of files
+}
+
+func ground(where func() Ground) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(where()) //nolint:gosec // The passwords are for whoever may open the socket.
+	}
+}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/bgremover/bgremover/adapters/kafka"
 	"github.com/bgremover/bgremover/domain/image"
+	"github.com/bgremover/bgremover/internal/fault"
 	"github.com/bgremover/bgremover/internal/ledger"
 	"github.com/bgremover/bgremover/internal/usecase"
 )
@@ -66,8 +67,10 @@ func handleUpload(ctx context.Context, payload []byte, codec *ledger.Codec, proc
 	if _, isUpload := env.Fact.(image.Uploaded); !ok || !isUpload {
 		return errNoUpload
 	}
+	fault.Point("process.taken")
 	if err := process.Do(ctx, img); err != nil {
 		return fmt.Errorf("process image %s: %w", img, err)
 	}
+	fault.Point("process.done")
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/bgremover/bgremover/domain/event"
 	"github.com/bgremover/bgremover/domain/personal"
+	"github.com/bgremover/bgremover/internal/fault"
 )
 
 // Append adds facts and returns once they are published: then, and only then, they stand in
@@ -49,6 +50,7 @@ func (l *Ledger) Append(ctx context.Context, a event.Append) (event.Appended, er
 		case ok, stored, repeated:
 			appended, removed, err := l.await(ctx, e, out)
 			if !removed {
+				fault.Point("append.answered")
 				return appended, err
 			}
 			// Kafka had other facts in this append's place, or the same request with other
@@ -158,8 +160,10 @@ func (l *Ledger) failed(doing string, err error) error {
 // is simply made again, with the same ids: had it been stored, it is found by them.
 func (l *Ledger) store(ctx context.Context, e *encoded) (outcome, error) {
 	for pause := 10 * time.Millisecond; ; pause = min(2*pause, time.Second) {
+		fault.Point("append.begin")
 		out, err := l.transact(ctx, e)
 		if err == nil {
+			fault.Point("append.committed")
 			return out, nil
 		}
 		if !Away(err) {

@@ -6,6 +6,8 @@ import (
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/bgremover/bgremover/internal/fault"
 )
 
 // numbered is a fact with its number, and its bytes.
@@ -40,12 +42,15 @@ func (t *term) numberNext(ctx context.Context) ([]numbered, error) {
 	if len(batch) > 0 {
 		t.give(give, batch)
 		give.Queue(raiseHead, t.head+int64(len(batch)))
+		fault.Point("number.begin")
 	}
 	give.Queue("commit")
 	if err := t.conn.SendBatch(ctx, give).Close(); err != nil {
 		return nil, fmt.Errorf("number what is queued: %w", err)
 	}
-	t.raised(len(batch))
+	if t.raised(len(batch)); len(batch) > 0 {
+		fault.Point("number.committed")
+	}
 	return batch, nil
 }
 

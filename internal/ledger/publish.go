@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/bgremover/bgremover/domain/image"
+	"github.com/bgremover/bgremover/internal/fault"
 )
 
 // catchUp publishes everything that is numbered and not published.
@@ -106,14 +107,18 @@ func (t *term) send(batch []numbered) (offset int64, err error) {
 			work = append(work, m)
 		}
 	}
+	fault.Point("publish.begin")
 	if err := t.deliver(TopicRecord, record); err != nil {
 		return -1, err
 	}
+	fault.Point("publish.recorded")
 	if offset, err = t.risen(record); err != nil {
 		return -1, err
 	}
 	t.counts.Uploads.Add(int64(len(work)))
-	return offset, t.deliver(TopicWork, work)
+	err = t.deliver(TopicWork, work)
+	fault.Point("publish.delivered")
+	return offset, err
 }
 
 func (t *term) deliver(topic string, messages []*message.Message) error {
@@ -177,9 +182,11 @@ func (t *term) mark(ctx context.Context, batch []numbered, offset int64) error {
 	if offset < 0 {
 		offset = t.offset // an older one only makes the next term read more
 	}
+	fault.Point("mark.begin")
 	if err := t.setPublished(ctx, through, offset); err != nil {
 		return fmt.Errorf("note what is published: %w", err)
 	}
+	fault.Point("mark.committed")
 	facts := make([]announcement, len(batch))
 	for i, n := range batch {
 		facts[i] = n.announcement

@@ -12,6 +12,7 @@ import (
 	"github.com/bgremover/bgremover/domain/image"
 	"github.com/bgremover/bgremover/domain/personal"
 	"github.com/bgremover/bgremover/domain/system"
+	"github.com/bgremover/bgremover/internal/fault"
 )
 
 // conflictRetries is how often a decision is taken again on a newer state before its
@@ -92,7 +93,10 @@ func (d deletion) run(ctx context.Context, img id.Image, o order) (Deletion, err
 		// The record says deleted and the key is gone; a copy that resists is swept.
 		ctx, cancel := lasting(ctx)
 		defer cancel()
-		return done, removeCopies(ctx, d.blobs, img)
+		fault.Point("delete.recorded")
+		err = removeCopies(ctx, d.blobs, img)
+		fault.Point("delete.removed")
+		return done, err
 	}
 	return Deletion{}, event.ErrConflict
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/bgremover/bgremover/domain/id"
 	"github.com/bgremover/bgremover/domain/image"
 	"github.com/bgremover/bgremover/domain/personal"
+	"github.com/bgremover/bgremover/internal/fault"
 )
 
 // downloadLease is how long after the death of whoever serves a download another may begin.
@@ -72,6 +73,7 @@ func (d Download) Do(ctx context.Context, img id.Image, token string, deliver fu
 	if err := d.deliver(ctx, img, deliver); err != nil {
 		return Deletion{}, d.notDelivered(ctx, img, err)
 	}
+	fault.Point("download.sent")
 	// The client has its last byte and may hang up: what follows must happen all the same.
 	// If it cannot happen now, the mark is left, and the janitor does it.
 	ctx, cancel := lasting(ctx)

@@ -13,6 +13,7 @@ import (
 	"github.com/bgremover/bgremover/domain/image"
 	"github.com/bgremover/bgremover/domain/personal"
 	"github.com/bgremover/bgremover/domain/refusal"
+	"github.com/bgremover/bgremover/internal/fault"
 )
 
 // Cutter makes cutouts.
@@ -77,6 +78,7 @@ func (p Process) Do(ctx context.Context, img id.Image) error {
 		done, err := t.run(ctx)
 		switch {
 		case done:
+			fault.Point("process.recorded")
 			return t.forget(ctx)
 		case err != nil && t.number == 0:
 			return err // it never had its turn
@@ -151,6 +153,7 @@ func (t *try) run(ctx context.Context) (done bool, err error) {
 	if err != nil {
 		return false, errOurs{fmt.Errorf("store the result: %w", err)}
 	}
+	fault.Point("process.stored")
 	release() // the record may take its time, and needs no pixels
 	fact.Stages.Total = t.Now().Sub(began).Milliseconds()
 	return t.processed(ctx, fact)

@@ -11,6 +11,7 @@ import (
 	"github.com/bgremover/bgremover/domain/id"
 	"github.com/bgremover/bgremover/domain/image"
 	"github.com/bgremover/bgremover/domain/personal"
+	"github.com/bgremover/bgremover/internal/fault"
 )
 
 // basisContract is the legal basis of a cutout: the person asks for it (GDPR article 6(1)(b)).
@@ -102,6 +103,7 @@ func (u Upload) once(ctx context.Context, cmd UploadCommand) (Uploaded, error) {
 	if err != nil {
 		return Uploaded{}, errors.Join(err, u.Requests.Abandon(ctx, req))
 	}
+	fault.Point("upload.recorded")
 	// The upload is in the record: that its request could not be marked costs a repetition
 	// some waiting, and the record answers it all the same.
 	_ = u.Requests.Finish(ctx, req)
@@ -134,6 +136,7 @@ func (u Upload) record(ctx context.Context, req id.Request, cmd UploadCommand) (
 	if err := putSealed(ctx, u.Blobs, key, blobName(img, image.Original), writeBytes(cmd.Picture)); err != nil {
 		return Uploaded{}, fmt.Errorf("store the picture: %w", err)
 	}
+	fault.Point("upload.stored")
 	appended, err := u.Record.Append(ctx, event.Append{
 		Request: req,
 		At:      at,

@@ -8,6 +8,9 @@ package id
 // Image identifies one uploaded picture, from its upload to its deletion.
 type Image string
 
+// Member identifies one member of staff.
+type Member string
+
 // Fact identifies one fact of the record, for ever.
 type Fact string
 
@@ -22,6 +25,11 @@ type Source func() string
 // ParseImage returns s as an image id, if it has the form of one.
 func ParseImage(s string) (Image, bool) {
 	return Image(s), canonical(s)
+}
+
+// ParseMember returns s as a member's id, if it has the form of one.
+func ParseMember(s string) (Member, bool) {
+	return Member(s), canonical(s)
 }
 
 // canonical says whether s is a UUID in its only accepted spelling.

@@ -3,11 +3,12 @@ package ledger
 import (
 	"github.com/bgremover/bgremover/domain/event"
 	"github.com/bgremover/bgremover/domain/image"
+	"github.com/bgremover/bgremover/domain/staff"
 	"github.com/bgremover/bgremover/domain/system"
 )
 
 // Facts returns every kind of fact that this build knows. For each there is a sample in
 // testdata/facts that is never edited.
 func Facts() *event.Registry {
-	return event.NewRegistry(image.Kinds(), system.Kinds())
+	return event.NewRegistry(image.Kinds(), staff.Kinds(), system.Kinds())
 }

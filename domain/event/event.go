@@ -2,11 +2,22 @@
 // stream, who acted, what it follows from, and the decision that allowed it.
 //
 // Read it in this order: event.go (a fact and its envelope), registry.go (which names
-// there are). The facts themselves live with the thing they are about
-// (image.Uploaded). How an envelope becomes bytes is the business of internal/ledger.
+// there are), upcast.go (old versions). The facts themselves live with the thing they are
+// about (image.Uploaded). How an envelope becomes bytes is the business of internal/ledger.
 //
-// A name is never reused. When a fact needs other fields, its package adds
-// "image.uploaded.v2" and an upcaster from v1; stored bytes do not change.
+// A name is never reused, and what stands under it never changes: a published version has a
+// sample and its meaning in internal/ledger/testdata/facts, and neither is ever edited. When a
+// fact needs other fields, its package
+//
+//  1. renames the type: Uploaded becomes uploadedV1, with its fields, tags and permanent
+//     name "image.uploaded.v1" as they are;
+//  2. adds the new Uploaded, named "image.uploaded.v2";
+//  3. says in Kinds what the old ones mean: Upcast(func(old uploadedV1) Uploaded {…}), beside
+//     KindOf[Uploaded]() – with a third version the first still leads to the second only, whose
+//     type stays as uploadedV2.
+//
+// Then readers get the new type whatever the record holds, writers can write no other, and the
+// bytes in the record, and so their hashes, stay as they are.
 package event
 
 import (

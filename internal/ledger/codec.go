@@ -37,13 +37,16 @@ func (c *Codec) seals(fact event.Fact, actor event.Actor) bool {
 	return c.shapes[fact.EventName()].personal || !actor.Who.IsEmpty()
 }
 
-// encode returns the bytes of a fact; seq is no part of them. key is needed when the fact
+// Encode returns the bytes of a fact; seq is no part of them. key is needed when the fact
 // seals anything.
-func (c *Codec) encode(env event.Envelope, key personal.Key) ([]byte, error) {
+func (c *Codec) Encode(env event.Envelope, key personal.Key) ([]byte, error) {
 	name := env.Fact.EventName()
 	s, known := c.shapes[name]
 	if !known {
 		return nil, fmt.Errorf("ledger: the fact %s is not registered", name)
+	}
+	if kind, _ := c.facts.Kind(name); kind.Old() {
+		return nil, fmt.Errorf("ledger: the fact %s is an old version, which is not written any more", name)
 	}
 	h := header{id: env.ID, source: c.source, name: name, stream: env.Stream, version: env.Version, at: env.At, cause: env.Cause}
 	if err := h.check(); err != nil {
@@ -111,10 +114,10 @@ func appendDecision(to []byte, d event.Decision) ([]byte, error) {
 	return appendJSON(to, d)
 }
 
-// Decode reads a fact as it stands in the record under seq. A fact of a kind that this
-// build does not know is an [event.Unknown]. Personal fields are opened with the codec's
-// keys: those of a destroyed key are [personal.Erased], a key that is missing without
-// having been destroyed is an error at which a reader must stop.
+// Decode reads a fact as it stands in the record under seq. An old version is read as the
+// newest one; a fact of a kind that this build does not know is an [event.Unknown]. Personal
+// fields are opened with the codec's keys: those of a destroyed key are [personal.Erased], a
+// key that is missing without having been destroyed is an error at which a reader must stop.
 func (c *Codec) Decode(ctx context.Context, seq int64, body []byte) (event.Envelope, error) {
 	env, err := c.decode(ctx, body, c.keys)
 	if err != nil {
@@ -125,6 +128,15 @@ func (c *Codec) Decode(ctx context.Context, seq int64, body []byte) (event.Envel
 }
 
 func (c *Codec) decode(ctx context.Context, body []byte, keys Keys) (event.Envelope, error) {
+	env, err := c.decodeStored(ctx, body, keys)
+	if err == nil {
+		env.Fact = c.facts.Newest(env.Fact)
+	}
+	return env, err
+}
+
+// decodeStored reads a fact as the version that it was written as.
+func (c *Codec) decodeStored(ctx context.Context, body []byte, keys Keys) (event.Envelope, error) {
 	h, raw, err := readEnvelope(body)
 	if err != nil {
 		return event.Envelope{}, err

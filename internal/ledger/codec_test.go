@@ -143,7 +143,7 @@ func TestRoundTrip(t *testing.T) {
 				Input: json.RawMessage(`{"a":"<&>","b":[1,{"c":null}]}`),
 			}
 		}
-		body, err := codec.encode(env, newTestKey(personal.KeyID(env.Stream)))
+		body, err := codec.Encode(env, newTestKey(personal.KeyID(env.Stream)))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -164,7 +164,7 @@ func TestSealedBytesBetrayNothing(t *testing.T) {
 	codec := testCodec(testKeys{})
 	sizes := map[int]bool{}
 	for _, who := range []string{"", "x", strings.Repeat("y", 63)} {
-		body, err := codec.encode(somebody(who), newTestKey("test/1"))
+		body, err := codec.Encode(somebody(who), newTestKey("test/1"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -180,7 +180,7 @@ func TestSealedBytesBetrayNothing(t *testing.T) {
 
 func TestKeysAndWhatIsRead(t *testing.T) {
 	written := testCodec(nil)
-	body, err := written.encode(somebody("Ada"), newTestKey("test/1"))
+	body, err := written.Encode(somebody("Ada"), newTestKey("test/1"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -217,7 +217,7 @@ func TestKeysAndWhatIsRead(t *testing.T) {
 // A sealed value is bound to its fact and its field.
 func TestSealedValuesCannotBeMoved(t *testing.T) {
 	codec := testCodec(testKeys{})
-	body, err := codec.encode(somebody("Ada"), newTestKey("test/1"))
+	body, err := codec.Encode(somebody("Ada"), newTestKey("test/1"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -248,7 +248,7 @@ func TestSealedValuesCannotBeMoved(t *testing.T) {
 func TestUnknownFact(t *testing.T) {
 	codec := testCodec(testKeys{})
 	env := somebody("Ada")
-	body, err := codec.encode(env, newTestKey("test/1"))
+	body, err := codec.Encode(env, newTestKey("test/1"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -264,7 +264,7 @@ func TestUnknownFact(t *testing.T) {
 
 func TestStrictReading(t *testing.T) {
 	codec := testCodec(testKeys{})
-	body, err := codec.encode(event.Envelope{
+	body, err := codec.Encode(event.Envelope{
 		ID: factID, Stream: "test/1", Version: 1, At: noon, Actor: event.Actor{Role: event.Clock}, Fact: harmless{Text: "t"},
 		Cause: event.Cause{Fact: factID, Request: "r"}, Decision: &event.Decision{Rule: "r", Outcome: "allow", Input: json.RawMessage(`{}`)},
 	}, nil)
@@ -333,7 +333,7 @@ func TestNotRecordable(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			env := somebody("Ada")
 			change(&env)
-			if body, err := codec.encode(env, newTestKey("test/1")); err == nil {
+			if body, err := codec.Encode(env, newTestKey("test/1")); err == nil {
 				t.Errorf("recorded %s", body)
 			}
 		})
@@ -397,13 +397,13 @@ func TestPadding(t *testing.T) {
 func FuzzDecode(f *testing.F) {
 	codec := testCodec(testKeys{})
 	for _, who := range []string{"", "Ada"} {
-		body, err := codec.encode(somebody(who), newTestKey("test/1"))
+		body, err := codec.Encode(somebody(who), newTestKey("test/1"))
 		if err != nil {
 			f.Fatal(err)
 		}
 		f.Add(body)
 	}
-	plain, err := codec.encode(event.Envelope{
+	plain, err := codec.Encode(event.Envelope{
 		ID: factID, Stream: "test/1", Version: 1, At: noon, Actor: event.Actor{Role: event.Clock}, Fact: harmless{Text: "t"},
 		Decision: &event.Decision{Rule: "r", Outcome: "allow", Input: json.RawMessage(`{"a":[1,"\\\""]}`)},
 	}, nil)
@@ -431,7 +431,7 @@ func FuzzDecode(f *testing.F) {
 
 func BenchmarkDecode(b *testing.B) {
 	codec, known := testCodec(nil), testCodec(testKeys{})
-	body, err := codec.encode(somebody("Ada"), newTestKey("test/1"))
+	body, err := codec.Encode(somebody("Ada"), newTestKey("test/1"))
 	if err != nil {
 		b.Fatal(err)
 	}

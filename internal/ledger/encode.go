@@ -120,7 +120,7 @@ func (l *Ledger) encodeFact(ctx context.Context, e *encoded, a event.Append, par
 			return nil, fmt.Errorf("ledger: the key of %s: %w", part.Stream, err)
 		}
 	}
-	body, err := l.codec.encode(env, key)
+	body, err := l.codec.Encode(env, key)
 	if err != nil {
 		return nil, fmt.Errorf("ledger: %w", err)
 	}

@@ -19,8 +19,22 @@ type KeyDestroyed struct {
 // EventName implements [event.Fact].
 func (KeyDestroyed) EventName() event.Name { return "vault.key_destroyed.v1" }
 
+// KeyResurrectionFound says that the vault held Key alive although the record has it
+// destroyed, as after the return of an old backup, and that it was destroyed again.
+type KeyResurrectionFound struct {
+	Key personal.KeyID `json:"key"`
+}
+
+// EventName implements [event.Fact].
+func (KeyResurrectionFound) EventName() event.Name { return "vault.key_resurrection_found.v1" }
+
+// BecauseResurrected stands in the tombstone of a key that came back and was destroyed again.
+const BecauseResurrected = "vault.key_resurrection_found"
+
 // Kinds lists the facts of this package for the registry.
-func Kinds() []event.Kind { return []event.Kind{event.KindOf[KeyDestroyed]()} }
+func Kinds() []event.Kind {
+	return []event.Kind{event.KindOf[KeyDestroyed](), event.KindOf[KeyResurrectionFound]()}
+}
 
 // VaultStream returns the stream of the facts about one key.
 func VaultStream(key personal.KeyID) event.Stream {

@@ -176,8 +176,11 @@ func destroyed(a event.Append) map[personal.KeyID]string {
 	why := map[personal.KeyID]string{}
 	for _, part := range a.Parts {
 		for _, p := range part.Facts {
-			if d, ok := p.Fact.(system.KeyDestroyed); ok {
+			switch d := p.Fact.(type) {
+			case system.KeyDestroyed:
 				why[d.Key] = d.Why
+			case system.KeyResurrectionFound:
+				why[d.Key] = system.BecauseResurrected
 			}
 		}
 	}

@@ -42,6 +42,7 @@ var newest = []event.Fact{
 	staff.Invited{Role: event.Officer, Name: personal.Of("Zoë Beispiel")},
 	staff.SignedIn{Until: noon.Add(12 * time.Hour)},
 	system.KeyDestroyed{Key: "image/0190b0a0-0000-7000-8000-0000000000aa", Why: "image.deleted"},
+	system.KeyResurrectionFound{Key: "image/0190b0a0-0000-7000-8000-0000000000aa"},
 }
 
 // Every fact that was ever published can be read, for ever, as what it was: the golden file

@@ -40,7 +40,8 @@ func ParseSigningKey(secret string) (SigningKey, error) {
 	if err := CheckOrigin(signer.Name()); err != nil {
 		return SigningKey{}, fmt.Errorf("merkle: not a signing key: %w", err)
 	}
-	seed, err := base64.StdEncoding.DecodeString(secret[strings.LastIndexByte(secret, '+')+1:])
+	parts := strings.SplitN(secret, "+", 5) // the fifth, the seed, may hold a plus itself
+	seed, err := base64.StdEncoding.DecodeString(parts[len(parts)-1])
 	if err != nil || len(seed) != 1+ed25519.SeedSize {
 		return SigningKey{}, errors.New("merkle: not a signing key")
 	}
@@ -58,7 +59,7 @@ func (k SigningKey) Verifier() string { return k.verifier }
 // Origin is whom the key signs for.
 func (k SigningKey) Origin() string { return k.signer.Name() }
 
-// Name, KeyHash and Sign make it a signer of notes.
+// Name is the origin: with KeyHash and Sign the key is a signer of notes.
 func (k SigningKey) Name() string { return k.signer.Name() }
 
 // KeyHash tells the keys of one origin apart.
@@ -67,7 +68,7 @@ func (k SigningKey) KeyHash() uint32 { return k.signer.KeyHash() }
 // Sign signs a note's text.
 func (k SigningKey) Sign(text []byte) ([]byte, error) { return k.signer.Sign(text) }
 
-// String, GoString and LogValue keep the secret out of what is printed by accident.
+// String keeps the secret out of what is printed by accident, as do GoString and LogValue.
 func (k SigningKey) String() string { return "[signing key]" }
 
 // GoString is [SigningKey.String].

@@ -225,9 +225,9 @@ func TestWitnessesOfOthersAreUnderstood(t *testing.T) {
 	if none, err := Cosignatures(signed, w); err != nil || len(none) != 0 {
 		t.Errorf("not cosigned: %v, %v", none, err)
 	}
-	moved := "more text\n\n" + line(text+"\nmore text\n")
+	another := Checkpoint{Origin: "log.example", Size: 6, Root: Hash{6}}.Text()
 	for name, lines := range map[string]string{
-		"nothing": "", "of another text": line("other\n"), "no line": "hello\n", "not of the witness": own[0], "a longer text": moved, "a shorter text": "\n" + line(text),
+		"nothing": "", "of another checkpoint": line(another), "no line": "hello\n", "not of the witness": own[0], "a longer text": another + "\n" + line(another), "a shorter text": "\n" + line(text),
 	} {
 		if out, err := Cosign(signed, lines, w); err == nil {
 			t.Errorf("%s: %s", name, out)

@@ -3,7 +3,7 @@
 //
 // Read it in this order: schema.sql (every table), key.go (what a key can do), keyset.go
 // (what wraps it), vault.go and cache.go (how keys begin, are found and end), secrets.go;
-// then leases.go, exclusive.go, attempts.go, requests.go and deliveries.go; away.go tells when
+// then leases.go, exclusive.go, attempts.go, requests.go, deliveries.go, links.go and sessions.go; away.go tells when
 // it is worth trying again.
 //
 // It never writes a key or a secret unwrapped, never makes a key when asked for one, and

@@ -57,3 +57,17 @@ create table if not exists work.deliveries (
     image     uuid        primary key,
     marked_at timestamptz not null default clock_timestamp()
 );
+
+-- One-time links and sessions of members of staff, by a MAC of their token: nothing here
+-- opens anything. They end by the service's time.
+create table if not exists work.links (
+    mac    bytea       primary key,
+    member uuid        not null,
+    until  timestamptz not null
+);
+
+create table if not exists work.sessions (
+    mac    bytea       primary key,
+    member uuid        not null,
+    until  timestamptz not null
+);

@@ -3,18 +3,33 @@ package main
 import (
 	"context"
 	"errors"
+	"log/slog"
 
 	"github.com/bgremover/bgremover/adapters/kafka"
 	"github.com/bgremover/bgremover/domain/event"
 	"github.com/bgremover/bgremover/internal/ledger"
 	"github.com/bgremover/bgremover/internal/projector"
+	"github.com/bgremover/bgremover/projections/analytics"
+	"github.com/bgremover/bgremover/projections/images"
+	"github.com/bgremover/bgremover/projections/trail"
 )
 
-// readRecord gives every view of the projector a reader of its own: a source serves one call at a time.
-func (s *service) readRecord(after projector.Checkpoint) projector.Reading {
-	source := kafka.NewSource(s.ground.kafka)
-	position := ledger.Position{Seq: after.Seq, Offset: after.Offset}
-	return reading{ledger.NewReader(source, position, ledger.ReaderOptions{Log: s.log}), source}
+// views lists everything that pages, API and housekeeping read.
+func views() []projector.View {
+	return []projector.View{
+		{Name: images.Name, Schema: images.Schema, Apply: images.Apply, Purge: images.Purge},
+		{Name: analytics.Name, Schema: analytics.Schema, Apply: analytics.Apply, Purge: analytics.Purge},
+		{Name: trail.Name, Schema: trail.Schema, Apply: trail.Apply},
+	}
+}
+
+// readRecord gives every view a reader of its own: a source serves one call at a time.
+func readRecord(broker kafka.Config, log *slog.Logger) projector.Record {
+	return func(after projector.Checkpoint) projector.Reading {
+		source := kafka.NewSource(broker)
+		position := ledger.Position{Seq: after.Seq, Offset: after.Offset}
+		return reading{ledger.NewReader(source, position, ledger.ReaderOptions{Log: log}), source}
+	}
 }
 
 // reading is a reader and the connection that is its own.

@@ -14,8 +14,6 @@ import (
 	"github.com/bgremover/bgremover/adapters/postgres"
 	"github.com/bgremover/bgremover/adapters/web/operator"
 	"github.com/bgremover/bgremover/internal/projector"
-	"github.com/bgremover/bgremover/projections/analytics"
-	"github.com/bgremover/bgremover/projections/images"
 )
 
 const (
@@ -230,9 +228,7 @@ func (s *service) janitor(ctx context.Context) error {
 func (s *service) purge(ctx context.Context) error {
 	_, requests := s.ledger.PurgeRequests(ctx, s.clock.Now().Add(-requestsKept))
 	_, work := postgres.PurgeWork(ctx, s.ground.pool, requestsKept)
-	_, capabilities := images.PurgeCapabilities(ctx, s.ground.pool, s.clock.Now())
-	_, hours := analytics.Purge(ctx, s.ground.pool, s.clock.Now())
-	return errors.Join(requests, work, capabilities, hours)
+	return errors.Join(requests, work, s.views.Purge(ctx, s.clock.Now()))
 }
 
 // recordWorks says whether an append would be answered.

@@ -29,8 +29,6 @@ import (
 	"github.com/bgremover/bgremover/internal/projector"
 	"github.com/bgremover/bgremover/internal/telemetry"
 	"github.com/bgremover/bgremover/policies"
-	"github.com/bgremover/bgremover/projections/analytics"
-	"github.com/bgremover/bgremover/projections/images"
 )
 
 // service is the whole program, wired. Everything is opened here, top to bottom; run.go sets it going.
@@ -165,10 +163,9 @@ func newID() string { return uuid.Must(uuid.NewV7()).String() }
 func newImage() id.Image { return id.Image(newID()) }
 
 func (s *service) openViews(ctx context.Context) (err error) {
-	s.views, err = projector.New(s.ground.pool, s.readRecord, sealedCodec().Decode, s.log,
-		projector.View{Name: images.Name, Schema: images.Schema, Apply: images.Apply},
-		projector.View{Name: analytics.Name, Schema: analytics.Schema, Apply: analytics.Apply},
-	)
+	s.views, err = projector.New(projector.Config{
+		DB: s.ground.pool, Record: readRecord(s.ground.kafka, s.log), Decode: sealedCodec().Decode, Log: s.log,
+	}, views()...)
 	if err != nil {
 		return err
 	}

@@ -27,6 +27,11 @@ func ParseImage(s string) (Image, bool) {
 	return Image(s), canonical(s)
 }
 
+// ParseFact returns s as a fact's id, if it has the form of one.
+func ParseFact(s string) (Fact, bool) {
+	return Fact(s), canonical(s)
+}
+
 // ParseMember returns s as a member's id, if it has the form of one.
 func ParseMember(s string) (Member, bool) {
 	return Member(s), canonical(s)

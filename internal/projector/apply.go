@@ -20,7 +20,7 @@ var errOvertaken = errors.New("another projector has raised the checkpoint")
 // checkpoint are dropped; a hole stops the view.
 func (r *runner) advance(ctx context.Context, conn *pgx.Conn, at Checkpoint, entries []Entry) (Checkpoint, error) {
 	facts, to, err := r.take(ctx, at, entries)
-	if err == nil && len(facts) > 0 {
+	if err == nil && to.Seq > at.Seq {
 		err = r.commit(ctx, conn, at, to, facts)
 	}
 	if err == nil {
@@ -38,7 +38,7 @@ func (r *runner) advance(ctx context.Context, conn *pgx.Conn, at Checkpoint, ent
 
 // take decodes the entries that follow a checkpoint.
 func (r *runner) take(ctx context.Context, at Checkpoint, entries []Entry) ([]event.Envelope, Checkpoint, error) {
-	facts := make([]event.Envelope, 0, len(entries))
+	facts, decode := make([]event.Envelope, 0, len(entries)), r.with.decoder(r.view)
 	for _, entry := range entries {
 		if entry.Seq <= at.Seq {
 			continue
@@ -46,7 +46,11 @@ func (r *runner) take(ctx context.Context, at Checkpoint, entries []Entry) ([]ev
 		if entry.Seq != at.Seq+1 {
 			return nil, at, &alarm{fmt.Errorf("after fact %d comes %d", at.Seq, entry.Seq)}
 		}
-		env, err := r.decode(ctx, entry.Seq, entry.Body)
+		if r.passed[entry.Seq] {
+			at = Checkpoint{Seq: entry.Seq, Offset: entry.Offset}
+			continue
+		}
+		env, err := decode(ctx, entry.Seq, entry.Body)
 		switch {
 		case err != nil && (errors.Is(err, event.ErrUnavailable) || ctx.Err() != nil):
 			return nil, at, fmt.Errorf("decode fact %d: %w", entry.Seq, err)
@@ -71,7 +75,7 @@ func (r *runner) commit(ctx context.Context, conn *pgx.Conn, from, to Checkpoint
 		return err
 	}
 	if err = settle(err); final(err) {
-		return &fault{seq: to.Seq, fact: facts[len(facts)-1].Fact.EventName(), cause: describe(err)}
+		return faultAt(to.Seq, facts, describe(err))
 	}
 	return fmt.Errorf("apply facts %d to %d: %w", from.Seq+1, to.Seq, err)
 }
@@ -90,29 +94,39 @@ func transact(ctx context.Context, conn *pgx.Conn, batch *pgx.Batch) error {
 	return tx.Commit(ctx)
 }
 
+// faultAt blames the last of some facts: when there are several, they are applied again one
+// by one before anybody is told.
+func faultAt(seq int64, facts []event.Envelope, cause string) error {
+	f := &fault{seq: seq, cause: cause}
+	if len(facts) > 0 {
+		f.fact = facts[len(facts)-1].Fact.EventName()
+	}
+	return f
+}
+
 // queue lines up the checkpoint's raise, first because it locks the row against others,
-// and then what each fact changes.
+// and then what the facts change.
 func (r *runner) queue(from, to Checkpoint, facts []event.Envelope) (batch *pgx.Batch, err error) {
-	var current event.Envelope
 	defer func() {
 		if p := recover(); p != nil {
 			cause := "Apply panicked"
 			if runtimeError, ok := p.(runtime.Error); ok {
 				cause += ": " + runtimeError.Error() // speaks of types and indices, not of values
 			}
-			batch, err = nil, &fault{seq: current.Seq, fact: current.Fact.EventName(), cause: cause}
+			batch, err = nil, faultAt(to.Seq, facts, cause)
 		}
 	}()
 	batch = &pgx.Batch{}
-	raise := fmt.Sprintf(`update %s.checkpoint set seq = $1, "offset" = $2 where seq = $3`, r.view.Name)
 	batch.Queue(raise, to.Seq, to.Offset, from.Seq).Exec(func(answer pgconn.CommandTag) error {
 		if answer.RowsAffected() != 1 {
 			return errOvertaken
 		}
 		return nil
 	})
-	for _, current = range facts {
-		r.view.Apply(batch, current)
+	if len(facts) > 0 {
+		r.view.Apply(batch, facts)
 	}
 	return batch, nil
 }
+
+const raise = `update checkpoint set seq = $1, "offset" = $2 where seq = $3`

@@ -13,11 +13,17 @@ import (
 // rows in bare pgx batches of the same size.
 func BenchmarkFollow(b *testing.B) {
 	const facts, batch = 50_000, 1000
-	insert := func(q *pgx.Batch, n int64) { q.Queue(`insert into kept.row (n) values ($1)`, n) }
+	insert := func(q *pgx.Batch, table string, seq int64) {
+		q.Queue(`insert into `+table+` (seq, n) values ($1, $1)`, seq)
+	}
 	view := projector.View{
 		Name:   "kept",
-		Schema: `create table if not exists kept.row (id bigint generated always as identity primary key, n bigint not null)`,
-		Apply:  func(q *pgx.Batch, env event.Envelope) { insert(q, env.Fact.(noted).n) },
+		Schema: `create table if not exists row (seq bigint primary key, n bigint not null)`,
+		Apply: func(q *pgx.Batch, facts []event.Envelope) {
+			for _, env := range facts {
+				insert(q, "row", env.Seq)
+			}
+		},
 	}
 	values := make([]int64, facts)
 	var followed, bare float64
@@ -38,10 +44,10 @@ func BenchmarkFollow(b *testing.B) {
 		stop()
 
 		begin = b.Elapsed()
-		for range facts / batch {
+		for from := int64(facts + 1); from <= 2*facts; from += batch {
 			q := &pgx.Batch{}
 			for i := range int64(batch) {
-				insert(q, i)
+				insert(q, "kept.row", from+i)
 			}
 			if err := db.SendBatch(b.Context(), q).Close(); err != nil {
 				b.Fatal(err)

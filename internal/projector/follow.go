@@ -12,23 +12,23 @@ import (
 // run follows the record until ctx ends, or until it meets what it cannot apply.
 func (r *runner) run(ctx context.Context) {
 	pause := r.tuning.firstTry
-	for {
+	for ctx.Err() == nil {
 		before := r.health().Seq
 		err := r.follow(ctx)
 		if ctx.Err() != nil {
 			return
 		}
 		if final(err) {
-			r.is(Stopped, describe(err))
-			r.log.ErrorContext(ctx, "ALARM: a projection has stopped and shows only what was before",
-				"view", r.view.Name, "after_seq", r.health().Seq, "cause", describe(err))
+			if r.mayPass(ctx, err) {
+				continue
+			}
 			return
 		}
 		if r.health().Seq > before {
 			pause = r.tuning.firstTry
 		}
 		r.is(Retrying, describe(err))
-		r.log.WarnContext(ctx, "a projection waits to try again",
+		r.with.Log.WarnContext(ctx, "a projection waits to try again",
 			"view", r.view.Name, "after_seq", r.health().Seq, "pause", pause, "cause", describe(err))
 		select {
 		case <-ctx.Done():
@@ -48,15 +48,18 @@ func (r *runner) follow(ctx context.Context) (err error) {
 	}
 	// The lock ends with the connection, whatever state that is in.
 	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
-	if err := r.view.prepare(ctx, conn); err != nil {
+	if err := r.view.prepare(ctx, conn, r.view.Name); err != nil {
 		return fmt.Errorf("prepare the tables: %w", settle(err))
+	}
+	if _, err := conn.Exec(ctx, session(r.view.Name)); err != nil {
+		return fmt.Errorf("prepare the connection: %w", settle(err))
 	}
 	at, err := r.view.checkpoint(ctx, conn)
 	if err != nil {
 		return fmt.Errorf("read the checkpoint: %w", settle(err))
 	}
 	r.reached(at.Seq)
-	reading := r.record(at)
+	reading := r.with.Record(at)
 	defer func() { err = errors.Join(err, reading.Close()) }()
 	r.is(Following, "")
 	for {
@@ -80,7 +83,7 @@ func (r *runner) follow(ctx context.Context) (err error) {
 // takeLock returns a connection of its own that holds the view's lock. It asks again and
 // again rather than in one long query, which would keep the database from cleaning up.
 func (r *runner) takeLock(ctx context.Context) (conn *pgx.Conn, err error) {
-	conn, err = pgx.ConnectConfig(ctx, r.db.Config().ConnConfig)
+	conn, err = pgx.ConnectConfig(ctx, r.with.DB.Config().ConnConfig)
 	if err != nil {
 		return nil, fmt.Errorf("connect: %w", err)
 	}

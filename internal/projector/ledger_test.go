@@ -55,7 +55,7 @@ func TestFollowsTheLedger(t *testing.T) {
 		record := func(after projector.Checkpoint) projector.Reading {
 			return byLedger{ledger.NewReader(topic[:end], ledger.Position(after), ledger.ReaderOptions{})}
 		}
-		p, err := projector.New(db, record, decode, quiet, total)
+		p, err := projector.New(projector.Config{DB: db, Record: record, Decode: decode, Log: quiet}, total)
 		if err != nil {
 			t.Fatal(err)
 		}

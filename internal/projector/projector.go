@@ -2,6 +2,7 @@ package projector
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -13,13 +14,20 @@ import (
 // Projector keeps the views of one process in step. Several processes may run the same
 // views: one of them works, the others wait to take over.
 type Projector struct {
-	db      *pgxpool.Pool
-	record  Record
-	decode  Decode
-	log     *slog.Logger
+	with    Config
 	tuning  tuning
 	order   []string
 	runners map[string]*runner
+}
+
+// Config is what views are kept with.
+type Config struct {
+	DB      *pgxpool.Pool
+	Record  Record
+	Decode  Decode  // leaves personal fields sealed
+	Open    Decode  // opens them; nil where no view asks for that
+	Skipped Skipped // nil: nothing is ever skipped
+	Log     *slog.Logger
 }
 
 // tuning holds what tests set differently.
@@ -30,6 +38,7 @@ type tuning struct {
 	patience time.Duration // how long WaitFor waits
 	firstTry time.Duration // pause before the second try; it doubles from there
 	lastTry  time.Duration // longest pause between tries
+	ask      time.Duration // how often a stopped view asks whether it may go on behind a fact
 }
 
 var usual = tuning{
@@ -39,22 +48,23 @@ var usual = tuning{
 	patience: 5 * time.Second,
 	firstTry: 100 * time.Millisecond,
 	lastTry:  10 * time.Second,
+	ask:      3 * time.Second,
 }
 
 // New makes a projector. Each view that runs opens one connection of its own with the
 // pool's settings, beside those of the pool. It must lead to one database session: an
 // advisory lock does not survive a pooler in transaction mode.
-func New(db *pgxpool.Pool, record Record, decode Decode, log *slog.Logger, views ...View) (*Projector, error) {
-	p := &Projector{db: db, record: record, decode: decode, log: log, tuning: usual, runners: map[string]*runner{}}
+func New(c Config, views ...View) (*Projector, error) {
+	p := &Projector{with: c, tuning: usual, runners: map[string]*runner{}}
 	for _, v := range views {
-		if err := v.check(); err != nil {
+		if err := c.check(v); err != nil {
 			return nil, err
 		}
 		if _, twice := p.runners[v.Name]; twice {
 			return nil, fmt.Errorf("projector: there are two views %s", v.Name)
 		}
 		p.order = append(p.order, v.Name)
-		p.runners[v.Name] = &runner{Projector: p, view: v, raised: make(chan struct{}), state: Starting}
+		p.runners[v.Name] = &runner{Projector: p, view: v, passed: map[int64]bool{}, raised: make(chan struct{}), state: Starting}
 	}
 	return p, nil
 }
@@ -63,11 +73,23 @@ func New(db *pgxpool.Pool, record Record, decode Decode, log *slog.Logger, views
 // applied. Run does the same for what is still missing.
 func (p *Projector) Prepare(ctx context.Context) error {
 	for _, name := range p.order {
-		if err := p.runners[name].view.prepare(ctx, p.db); err != nil {
+		if err := p.runners[name].view.prepare(ctx, p.with.DB, name); err != nil {
 			return fmt.Errorf("prepare view %s: %w", name, err)
 		}
 	}
 	return nil
+}
+
+// Purge removes from every view what time alone removes as of a moment. Run it at least
+// daily: a view that is made anew holds all of it again until then.
+func (p *Projector) Purge(ctx context.Context, now time.Time) error {
+	var errs []error
+	for _, name := range p.order {
+		if _, err := p.runners[name].view.purge(ctx, p.with.DB, name, now); err != nil {
+			errs = append(errs, fmt.Errorf("purge view %s: %w", name, err))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // Run keeps all views in step until ctx ends. A view that meets a fact it cannot apply
@@ -97,6 +119,7 @@ type Health struct {
 	View  string
 	State State
 	Seq   int64  // the last fact that this process knows to be applied
+	At    int64  // the fact that it is stopped at and that a skip would pass over; 0 if there is none
 	Cause string // why it is retrying or stopped; holds nothing of any fact
 }
 
@@ -113,11 +136,13 @@ func (p *Projector) Health() []Health {
 type runner struct {
 	*Projector
 	view    View
-	careful int64 // up to this seq one fact at a time, because one of several failed
+	careful int64          // up to this seq one fact at a time, because one of several failed
+	passed  map[int64]bool // facts that may be passed over
 
 	mu     sync.Mutex
 	state  State
 	seq    int64
+	at     int64 // see Health
 	cause  string
 	raised chan struct{} // closed and replaced whenever state or seq change
 }
@@ -125,13 +150,22 @@ type runner struct {
 func (r *runner) health() Health {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return Health{View: r.view.Name, State: r.state, Seq: r.seq, Cause: r.cause}
+	return Health{View: r.view.Name, State: r.state, Seq: r.seq, At: r.at, Cause: r.cause}
 }
 
 func (r *runner) is(state State, cause string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.state, r.cause = state, cause
+	r.state, r.cause, r.at = state, cause, 0
+	close(r.raised)
+	r.raised = make(chan struct{})
+}
+
+// stopped is Stopped at a fact that a skip could pass over.
+func (r *runner) stopped(seq int64, cause string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.state, r.cause, r.at = Stopped, cause, seq
 	close(r.raised)
 	r.raised = make(chan struct{})
 }

@@ -33,11 +33,13 @@ func TestSameRowsWhateverHappens(t *testing.T) {
 			return rapid.IntRange(1, left).Draw(t, "entries"), rapid.IntRange(0, 5).Draw(t, "again")
 		}
 		view := total
-		view.Apply = func(b *pgx.Batch, env event.Envelope) {
-			total.Apply(b, env)
-			if mishaps > 0 && rapid.IntRange(0, 10).Draw(t, "transaction") == 0 {
-				mishaps--
-				b.Queue(`select pg_terminate_backend(pg_backend_pid())`)
+		view.Apply = func(b *pgx.Batch, facts []event.Envelope) {
+			for i := range facts {
+				total.Apply(b, facts[i:i+1])
+				if mishaps > 0 && rapid.IntRange(0, 10).Draw(t, "transaction") == 0 {
+					mishaps--
+					b.Queue(`select pg_terminate_backend(pg_backend_pid())`)
+				}
 			}
 		}
 		for from := 0; from < len(facts); { // each turn is one life of a process
@@ -63,7 +65,7 @@ func TestSameRowsWhateverHappens(t *testing.T) {
 }
 
 func newProjector(t fataler, db *pgxpool.Pool, record *memory, views ...projector.View) *projector.Projector {
-	p, err := projector.New(db, record.readFrom, decode, quiet, views...)
+	p, err := projector.New(projector.Config{DB: db, Record: record.readFrom, Decode: decode, Log: quiet}, views...)
 	if err != nil {
 		t.Fatalf("new: %v", err)
 	}
@@ -144,15 +146,19 @@ func TestFactThatCannotBeApplied(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			db := open(t)
 			view := total
-			view.Apply = func(b *pgx.Batch, env event.Envelope) {
-				total.Apply(b, env)
-				if env.Fact.(noted).n == poison {
-					tt.apply(b)
+			view.Apply = func(b *pgx.Batch, facts []event.Envelope) {
+				for i, env := range facts {
+					total.Apply(b, facts[i:i+1])
+					if env.Fact.(noted).n == poison {
+						tt.apply(b)
+					}
 				}
 			}
-			other := projector.View{Name: "other", Apply: func(*pgx.Batch, event.Envelope) {}}
+			other := projector.View{Name: "other", Apply: func(*pgx.Batch, []event.Envelope) {}}
 			var log bytes.Buffer
-			p, err := projector.New(db, remembering(1, 2, 3, poison, 5).readFrom, decode, logTo(&log), view, other)
+			p, err := projector.New(projector.Config{
+				DB: db, Record: remembering(1, 2, 3, poison, 5).readFrom, Decode: decode, Log: logTo(&log),
+			}, view, other)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -199,7 +205,7 @@ func TestFactThatCannotBeDecoded(t *testing.T) {
 				}
 				return decode(ctx, seq, body)
 			}
-			p, err := projector.New(open(t), remembering(1, 2, 3, 4).readFrom, failing, quiet, total)
+			p, err := projector.New(projector.Config{DB: open(t), Record: remembering(1, 2, 3, 4).readFrom, Decode: failing, Log: quiet}, total)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -228,7 +234,7 @@ func TestDamagedRecordStopsTheView(t *testing.T) {
 	for name, reading := range tests {
 		t.Run(name, func(t *testing.T) {
 			record := func(projector.Checkpoint) projector.Reading { return reading }
-			p, err := projector.New(open(t), record, decode, quiet, total)
+			p, err := projector.New(projector.Config{DB: open(t), Record: record, Decode: decode, Log: quiet}, total)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -277,16 +283,17 @@ func TestWaitFor(t *testing.T) {
 }
 
 func TestViewsThatCannotBe(t *testing.T) {
-	apply := func(*pgx.Batch, event.Envelope) {}
+	apply := func(*pgx.Batch, []event.Envelope) {}
 	tests := map[string][]projector.View{
 		"no name":          {{Apply: apply}},
 		"a name like SQL":  {{Name: "a; drop schema b", Apply: apply}},
 		"nothing to apply": {{Name: "a"}},
 		"one name twice":   {{Name: "a", Apply: apply}, {Name: "a", Apply: apply}},
+		"nobody opens":     {{Name: "a", Apply: apply, Opened: true}},
 	}
 	for name, views := range tests {
 		t.Run(name, func(t *testing.T) {
-			if _, err := projector.New(nil, nil, decode, quiet, views...); err == nil {
+			if _, err := projector.New(projector.Config{Decode: decode, Log: quiet}, views...); err == nil {
 				t.Error("accepted")
 			}
 		})

@@ -31,10 +31,12 @@ func decode(_ context.Context, seq int64, body []byte) (event.Envelope, error) {
 // total is a view that shows everything: a fact lost, doubled or out of order changes its row.
 var total = projector.View{
 	Name: "total",
-	Schema: `create table if not exists total.row (only_row boolean primary key default true, n bigint not null, digest bigint not null);
-	         insert into total.row (n, digest) values (0, 0) on conflict do nothing;`,
-	Apply: func(b *pgx.Batch, env event.Envelope) {
-		b.Queue(`update total.row set n = n + 1, digest = (digest * 31 + $1) % 1000003`, env.Fact.(noted).n)
+	Schema: `create table if not exists row (only_row boolean primary key default true, n bigint not null, digest bigint not null);
+	         insert into row (n, digest) values (0, 0) on conflict do nothing;`,
+	Apply: func(b *pgx.Batch, facts []event.Envelope) {
+		for _, env := range facts {
+			b.Queue(`update row set n = n + 1, digest = (digest * 31 + $1) % 1000003`, env.Fact.(noted).n)
+		}
 	},
 }
 

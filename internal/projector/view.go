@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"regexp"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -14,12 +15,22 @@ import (
 type View struct {
 	// Name is the view's name and that of its Postgres schema: lower-case letters.
 	Name string
-	// Schema is SQL that makes the tables inside the schema, which is there already. It runs
-	// at every start and changes nothing the second time.
+	// Schema is SQL that makes the tables. It runs at every start and changes nothing the second
+	// time. Like all SQL of a view but its queries it names tables without a schema, so that the
+	// same view can be built beside the live one: search_path says which is meant.
 	Schema string
-	// Apply queues what one fact changes. It has no other input than the fact and no other
-	// effect than the queue; a fact that the view does not show queues nothing.
-	Apply func(*pgx.Batch, event.Envelope)
+	// Apply queues what some facts change, one after another in the record's order. It has no
+	// other input than the facts and no other effect than the queue; what a view does not show
+	// queues nothing. The rows MUST NOT depend on how the facts are cut into batches, nor on
+	// anything that a second run would do differently: no now(), no identity columns.
+	Apply func(*pgx.Batch, []event.Envelope)
+	// Opened says that Apply needs personal fields opened. A fact whose key is destroyed gives
+	// it personal.Erased, and the fact that destroys a key has to remove what was opened before:
+	// then a rebuild, which never sees the text, ends at the same rows.
+	Opened bool
+	// Purge removes what time alone removes as of a moment, and returns how many rows that
+	// were; nil where there is nothing of the kind.
+	Purge func(ctx context.Context, tx pgx.Tx, now time.Time) (int64, error)
 }
 
 // Checkpoint is how far a view has come.
@@ -52,14 +63,19 @@ type Reading interface {
 // error is final, unless it is event.ErrUnavailable.
 type Decode func(ctx context.Context, seq int64, body []byte) (event.Envelope, error)
 
+// Skipped says whether somebody has recorded that a view goes on behind a fact that it cannot apply.
+type Skipped func(ctx context.Context, view string, seq int64) (bool, error)
+
 var schemaName = regexp.MustCompile(`^[a-z]{1,40}$`)
 
-func (v View) check() error {
+func (c Config) check(v View) error {
 	switch {
 	case !schemaName.MatchString(v.Name):
 		return fmt.Errorf("projector: %q is no name for a view", v.Name)
 	case v.Apply == nil:
 		return fmt.Errorf("projector: view %s applies nothing", v.Name)
+	case v.Opened && c.Open == nil:
+		return fmt.Errorf("projector: nobody opens facts for view %s", v.Name)
 	}
 	return nil
 }
@@ -75,14 +91,14 @@ create table if not exists %[1]s.checkpoint (
 insert into %[1]s.checkpoint (seq, "offset") values (0, 0) on conflict do nothing;
 `
 
-// prepare makes the view's tables where they are missing.
-func (v View) prepare(ctx context.Context, db beginner) error {
+// prepare makes the view's tables in a schema, where they are missing.
+func (v View) prepare(ctx context.Context, db beginner, schema string) error {
 	return pgx.BeginFunc(ctx, db, func(tx pgx.Tx) error {
 		// Two processes that start at once would both try to create what is missing.
-		if _, err := tx.Exec(ctx, `select pg_advisory_xact_lock(hashtextextended($1, 0))`, "projector.schema."+v.Name); err != nil {
+		if _, err := tx.Exec(ctx, `select pg_advisory_xact_lock(hashtextextended($1, 0))`, "projector.schema."+schema); err != nil {
 			return err
 		}
-		if _, err := tx.Exec(ctx, fmt.Sprintf(checkpointTable, v.Name)); err != nil {
+		if _, err := tx.Exec(ctx, fmt.Sprintf(checkpointTable, schema)+useLocally(schema)); err != nil {
 			return err
 		}
 		_, err := tx.Exec(ctx, v.Schema)
@@ -90,8 +106,45 @@ func (v View) prepare(ctx context.Context, db beginner) error {
 	})
 }
 
+// purge purges the view's tables in a schema.
+func (v View) purge(ctx context.Context, db beginner, schema string, now time.Time) (n int64, err error) {
+	if v.Purge == nil {
+		return 0, nil
+	}
+	err = pgx.BeginFunc(ctx, db, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, useLocally(schema)); err != nil {
+			return err
+		}
+		n, err = v.Purge(ctx, tx, now)
+		return err
+	})
+	return n, err
+}
+
+// decoder is how the view's facts are decoded.
+func (c Config) decoder(v View) Decode {
+	if v.Opened {
+		return c.Open
+	}
+	return c.Decode
+}
+
 type beginner interface {
 	Begin(ctx context.Context) (pgx.Tx, error)
+}
+
+// useLocally makes a schema the one whose tables are meant until the transaction ends.
+func useLocally(schema string) string { return "set local search_path to " + schema + ";" }
+
+// session prepares a connection for nothing but one view's facts. Plans are made anew for
+// every batch, because those of a table's first rows would be kept when it has millions, and
+// rows are looked up by their keys: whole tables are never read to change some rows of them.
+func session(schema string) string {
+	return "set search_path to " + schema + `;
+		set plan_cache_mode to force_custom_plan;
+		set enable_seqscan to off;
+		set enable_hashjoin to off;
+		set enable_mergejoin to off;`
 }
 
 // checkpoint reads how far the view has come.

@@ -39,7 +39,7 @@ func (p *Projector) WaitFor(ctx context.Context, view string, seq int64) error {
 			if state == Following {
 				continue
 			}
-			if at, err := r.view.checkpoint(ctx, p.db); err == nil && at.Seq >= seq {
+			if at, err := r.view.checkpoint(ctx, p.with.DB); err == nil && at.Seq >= seq {
 				return nil
 			}
 		case <-ctx.Done():

@@ -2,7 +2,7 @@
 //
 //	reads:  image.uploaded, image.processing_failed, image.processed, image.downloaded,
 //	        image.deleted
-//	writes: analytics.tally (schema.sql)
+//	writes: tally (schema.sql)
 //	shown:  adapters/web, the page /stats
 //
 // Read it in this order: schema.sql, analytics.go (what each fact counts as), hours.go (the
@@ -14,7 +14,6 @@ package analytics
 
 import (
 	_ "embed"
-	"slices"
 	"strconv"
 	"time"
 
@@ -66,46 +65,68 @@ func Bucket(ms int64) string {
 	return Longer
 }
 
-// Apply queues what one fact adds. Each fact adds once because the projector commits its
-// checkpoint with the counts; a fact that nobody counts queues nothing.
-func Apply(b *pgx.Batch, env event.Envelope) {
+// Apply queues what some facts add, one row for each tally. Each fact adds once because the
+// projector commits its checkpoint with the counts; a fact that nobody counts adds nothing.
+func Apply(b *pgx.Batch, facts []event.Envelope) {
+	t := tallies{}
+	for _, env := range facts {
+		t.count(env)
+	}
+	t.queue(b)
+}
+
+// tally is what is counted together.
+type tally struct {
+	hour        int64 // its start, in seconds since 1970
+	kind, class string
+}
+
+type tallies map[tally]int64
+
+func (t tallies) count(env event.Envelope) {
 	e, ok := env.Fact.(image.Event)
 	if !ok {
 		return
 	}
+	hour := env.At.Truncate(time.Hour).Unix()
+	one := func(kind, class string) { t[tally{hour, kind, class}]++ }
 	switch e := e.(type) {
 	case image.Uploaded:
-		count(b, env.At, uploads, string(e.SizeClass))
+		one(uploads, string(e.SizeClass))
 	case image.ProcessingFailed:
-		count(b, env.At, failures, e.Code)
+		one(failures, e.Code)
 	case image.Processed:
-		count(b, env.At, results, string(e.Dimensions))
-		count(b, env.At, durations, Bucket(e.Stages.Total))
+		one(results, string(e.Dimensions))
+		one(durations, Bucket(e.Stages.Total))
 	case image.Downloaded:
 		class := Broken
 		if e.Whole {
 			class = Whole
 		}
-		count(b, env.At, downloads, class)
+		one(downloads, class)
 	case image.Deleted:
-		count(b, env.At, deletions, string(e.Why))
+		one(deletions, string(e.Why))
 	}
+}
+
+func (t tallies) queue(b *pgx.Batch) {
+	if len(t) == 0 {
+		return
+	}
+	var (
+		hours          []time.Time
+		kinds, classes []string
+		n              []int64
+	)
+	for one, more := range t {
+		hours = append(hours, time.Unix(one.hour, 0))
+		kinds, classes = append(kinds, one.kind), append(classes, one.class)
+		n = append(n, more)
+	}
+	b.Queue(add, hours, kinds, classes, n)
 }
 
 const add = `
-	insert into analytics.tally as t (hour, kind, class, n)
-	values ($1, $2, $3, $4)
+	insert into tally as t (hour, kind, class, n)
+	select * from unnest($1::timestamptz[], $2::text[], $3::text[], $4::bigint[])
 	on conflict (hour, kind, class) do update set n = t.n + excluded.n`
-
-// count adds one to a tally. What the batch already adds to the same one is raised instead:
-// a row that is updated a thousand times in a transaction costs the square of that.
-func count(b *pgx.Batch, at time.Time, kind, class string) {
-	hour := at.UTC().Truncate(time.Hour)
-	for _, q := range slices.Backward(b.QueuedQueries) {
-		if q.SQL == add && q.Arguments[0] == hour && q.Arguments[1] == kind && q.Arguments[2] == class {
-			q.Arguments[3] = q.Arguments[3].(int64) + 1
-			return
-		}
-	}
-	b.Queue(add, hour, kind, class, int64(1))
-}

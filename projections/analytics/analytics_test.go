@@ -23,16 +23,22 @@ import (
 
 var noon = time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
 
-var view = projector.View{Name: analytics.Name, Schema: analytics.Schema, Apply: analytics.Apply}
+var view = projector.View{Name: analytics.Name, Schema: analytics.Schema, Apply: analytics.Apply, Purge: analytics.Purge}
 
+// open gives a database on which the view's tables are the ones that are meant.
 func open(t testing.TB) *pgxpool.Pool {
 	t.Helper()
-	db, err := pgxpool.New(t.Context(), embeddedtest.NewDatabase(t))
+	config, err := pgxpool.ParseConfig(embeddedtest.NewDatabase(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.ConnConfig.RuntimeParams["search_path"] = analytics.Name
+	db, err := pgxpool.NewWithConfig(t.Context(), config)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(db.Close)
-	p, err := projector.New(db, nil, nil, nil, view)
+	p, err := projector.New(projector.Config{DB: db}, view)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,9 +58,7 @@ func at(when time.Time, facts ...event.Fact) (all []event.Envelope) {
 func apply(t testing.TB, db *pgxpool.Pool, facts []event.Envelope) {
 	t.Helper()
 	b := &pgx.Batch{}
-	for _, env := range facts {
-		analytics.Apply(b, env)
-	}
+	analytics.Apply(b, facts)
 	if err := db.SendBatch(t.Context(), b).Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -156,8 +160,15 @@ func TestPurge(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			db := open(t)
 			apply(t, db, at(noon, took(1)))
-			if got, err := analytics.Purge(t.Context(), db, tt.now); err != nil || got != tt.rows {
-				t.Errorf("purged %d, %v; want %d", got, err, tt.rows)
+			err := pgx.BeginFunc(t.Context(), db, func(tx pgx.Tx) error {
+				got, err := analytics.Purge(t.Context(), tx, tt.now)
+				if got != tt.rows {
+					t.Errorf("purged %d, want %d", got, tt.rows)
+				}
+				return err
+			})
+			if err != nil {
+				t.Error(err)
 			}
 		})
 	}
@@ -267,7 +278,7 @@ func TestFiguresDoNotDependOnBatches(t *testing.T) {
 }
 
 func follow(t *rapid.T, db *pgxpool.Pool, r *batches) {
-	p, err := projector.New(db, r.readFrom, r.decode, slog.New(slog.DiscardHandler), view)
+	p, err := projector.New(projector.Config{DB: db, Record: r.readFrom, Decode: r.decode, Log: slog.New(slog.DiscardHandler)}, view)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -48,7 +48,7 @@ func BenchmarkFollow(b *testing.B) {
 	var seconds float64
 	for b.Loop() {
 		db := open(b)
-		p, err := projector.New(db, r.readFrom, r.decode, slog.New(slog.DiscardHandler), view)
+		p, err := projector.New(projector.Config{DB: db, Record: r.readFrom, Decode: r.decode, Log: slog.New(slog.DiscardHandler)}, view)
 		if err != nil {
 			b.Fatal(err)
 		}

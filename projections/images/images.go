@@ -2,10 +2,11 @@
 //
 //	reads:  image.uploaded, image.processing_failed, image.processed, image.downloaded,
 //	        image.deleted, vault.key_destroyed
-//	writes: images.picture (schema.sql)
+//	writes: picture (schema.sql)
 //	shown:  adapters/web (a picture's page, the proof of its deletion), the janitor, metrics
 //
-// Read it in this order: schema.sql, images.go (what each fact changes), queries.go, purge.go.
+// Read it in this order: schema.sql, images.go (what each fact changes), write.go (how many
+// pictures' changes are written at once), queries.go, purge.go.
 //
 // It holds nothing that the codec seals: no owner, no file name. It decides nothing; whether a
 // picture is deleted is for domain/image to say from the record.
@@ -13,6 +14,7 @@ package images
 
 import (
 	_ "embed"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -31,58 +33,78 @@ const Name = "images"
 //go:embed schema.sql
 var Schema string
 
-// Apply queues what one fact changes. Applying a fact again has no further effect, because
-// a picture's row knows the version it rests on.
-func Apply(b *pgx.Batch, env event.Envelope) {
+// Apply queues what some facts change. Applying a run of facts again has no further effect,
+// because a picture's row knows the version it rests on.
+func Apply(b *pgx.Batch, facts []event.Envelope) {
+	c := changes{of: map[id.Image]*change{}}
+	for _, env := range facts {
+		c.add(env)
+	}
+	c.queue(b)
+}
+
+// change is what a run of facts makes of one picture. What is nil stays as it is.
+type change struct {
+	image           id.Image
+	uploaded        *image.Uploaded
+	uploadedAt      time.Time
+	uploadedSeq     int64
+	version         int64 // of the last fact in the picture's stream; 0 if there is none
+	failure         *string
+	totalMS         *int64
+	deletedWhy      *string
+	deletedAt       *time.Time
+	deletedSeq      *int64
+	keyDestroyedSeq *int64
+}
+
+// changes are those of many pictures, in the order in which these first occur.
+type changes struct {
+	of    map[id.Image]*change
+	order []*change
+}
+
+func (c *changes) to(img id.Image) *change {
+	one, ok := c.of[img]
+	if !ok {
+		one = &change{image: img}
+		c.of[img] = one
+		c.order = append(c.order, one)
+	}
+	return one
+}
+
+func (c *changes) add(env event.Envelope) {
 	if e, ok := env.Fact.(system.KeyDestroyed); ok {
-		applyKeyDestroyed(b, env.Seq, e)
+		// It stands in the vault's stream, so that the picture's version says nothing about it.
+		if img, ok := ofKey(e.Key); ok {
+			if one := c.to(img); one.keyDestroyedSeq == nil {
+				one.keyDestroyedSeq = &env.Seq
+			}
+		}
 		return
 	}
 	img, ok := image.OfStream(env.Stream)
 	if !ok {
 		return
 	}
+	one := c.to(img)
+	one.version = env.Version // also of a fact of a newer release
 	e, ok := env.Fact.(image.Event)
-	if !ok { // of a newer release
-		queueVersion(b, img, env.Version)
+	if !ok {
 		return
 	}
 	switch e := e.(type) {
 	case image.Uploaded:
-		b.Queue(`insert into images.picture (image, version, size_class, uploaded_at, uploaded_seq, due, capability)
-		         values ($1, $2, $3, $4, $5, $6, $7)
-		         on conflict (image) do nothing`,
-			img, env.Version, e.SizeClass, env.At, env.Seq, e.Due, e.Capability)
+		one.uploaded, one.uploadedAt, one.uploadedSeq = &e, env.At, env.Seq
 	case image.ProcessingFailed:
-		b.Queue(`update images.picture set version = $2, failure = $3
-		         where image = $1 and version < $2`,
-			img, env.Version, e.Code)
+		one.failure = &e.Code
 	case image.Processed:
-		b.Queue(`update images.picture set version = $2, total_ms = $3
-		         where image = $1 and version < $2`,
-			img, env.Version, e.Stages.Total)
+		one.totalMS = &e.Stages.Total
 	case image.Downloaded:
-		queueVersion(b, img, env.Version)
 	case image.Deleted:
-		b.Queue(`update images.picture set version = $2, deleted_why = $3, deleted_at = $4, deleted_seq = $5
-		         where image = $1 and version < $2`,
-			img, env.Version, e.Why, e.Actual, env.Seq)
+		one.deletedWhy, one.deletedAt, one.deletedSeq = (*string)(&e.Why), &e.Actual, &env.Seq
 	}
-}
-
-func queueVersion(b *pgx.Batch, img id.Image, version int64) {
-	b.Queue(`update images.picture set version = $2 where image = $1 and version < $2`, img, version)
-}
-
-// applyKeyDestroyed notes the fact's place. It stands in the vault's stream, so that the
-// picture's version says nothing about it.
-func applyKeyDestroyed(b *pgx.Batch, seq int64, e system.KeyDestroyed) {
-	img, ok := ofKey(e.Key)
-	if !ok {
-		return
-	}
-	b.Queue(`update images.picture set key_destroyed_seq = $2
-	         where image = $1 and key_destroyed_seq is null`, img, seq)
 }
 
 // ofKey returns the picture whose key this is: a key has the name of its subject's stream.

@@ -48,15 +48,22 @@ func (r *record) place(stream event.Stream, version int64, at time.Time, fact ev
 
 func newImage() id.Image { return id.Image(uuid.NewString()) }
 
+var view = projector.View{Name: images.Name, Schema: images.Schema, Apply: images.Apply, Purge: images.Purge}
+
+// open gives a database on which the view's tables are the ones that are meant.
 func open(t testing.TB) *pgxpool.Pool {
 	t.Helper()
-	db, err := pgxpool.New(t.Context(), embeddedtest.NewDatabase(t))
+	config, err := pgxpool.ParseConfig(embeddedtest.NewDatabase(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.ConnConfig.RuntimeParams["search_path"] = images.Name
+	db, err := pgxpool.NewWithConfig(t.Context(), config)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(db.Close)
-	view := projector.View{Name: images.Name, Schema: images.Schema, Apply: images.Apply}
-	p, err := projector.New(db, nil, nil, nil, view)
+	p, err := projector.New(projector.Config{DB: db}, view)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,9 +79,7 @@ type fataler interface {
 
 func apply(t fataler, db *pgxpool.Pool, facts ...event.Envelope) {
 	b := &pgx.Batch{}
-	for _, env := range facts {
-		images.Apply(b, env)
-	}
+	images.Apply(b, facts)
 	if err := db.SendBatch(context.Background(), b).Close(); err != nil {
 		t.Fatalf("apply: %v", err)
 	}
@@ -227,7 +232,7 @@ func TestDueAndOverdue(t *testing.T) {
 	}
 }
 
-func TestPurgeCapabilities(t *testing.T) {
+func TestPurge(t *testing.T) {
 	deletedAt := noon.Add(time.Hour)
 	tests := map[string]struct {
 		deleted bool
@@ -251,9 +256,7 @@ func TestPurgeCapabilities(t *testing.T) {
 			}
 			apply(t, db, r.facts...)
 			for range 2 { // the second time there is nothing left to purge
-				if _, err := images.PurgeCapabilities(t.Context(), db, tt.now); err != nil {
-					t.Fatal(err)
-				}
+				purge(t, db, tt.now)
 				apply(t, db, r.facts...)
 			}
 			got, err := images.Get(t.Context(), db, img)
@@ -263,10 +266,21 @@ func TestPurgeCapabilities(t *testing.T) {
 			if kept := got.Capability.Matches(capability); kept != tt.kept {
 				t.Errorf("capability kept: %v, want %v", kept, tt.kept)
 			}
-			purged, err := images.PurgeCapabilities(t.Context(), db, tt.now)
-			if err != nil || purged != 0 {
-				t.Errorf("purged %d more, %v", purged, err)
+			if purged := purge(t, db, tt.now); purged != 0 {
+				t.Errorf("purged %d more", purged)
 			}
 		})
 	}
+}
+
+func purge(t *testing.T, db *pgxpool.Pool, now time.Time) (n int64) {
+	t.Helper()
+	err := pgx.BeginFunc(t.Context(), db, func(tx pgx.Tx) (err error) {
+		n, err = images.Purge(t.Context(), tx, now)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }

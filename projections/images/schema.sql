@@ -1,5 +1,5 @@
 -- One row per picture that was ever uploaded. Nothing here tells what a picture shows or whose it was.
-create table if not exists images.picture (
+create table if not exists picture (
   image              uuid        primary key,
   version            bigint      not null, -- of its stream
   size_class         text        not null,
@@ -24,15 +24,15 @@ create table if not exists images.picture (
 
 -- What the janitor asks for.
 create index if not exists picture_due
-  on images.picture (due)
+  on picture (due)
   where deleted_at is null;
 
 -- How many wait for their cutout.
 create index if not exists picture_waiting
-  on images.picture (uploaded_seq)
+  on picture (uploaded_seq)
   where total_ms is null and failure is null and deleted_at is null;
 
 -- What the purge of capabilities asks for.
 create index if not exists picture_capability_kept
-  on images.picture (deleted_at)
+  on picture (deleted_at)
   where capability is not null;

@@ -41,6 +41,8 @@ type Filter struct {
 	From    time.Time // inclusive
 	To      time.Time // exclusive
 	Before  int64     // facts of a lower seq only: the last one of the page before
+	After   int64     // facts of a higher seq only
+	Oldest  bool      // the oldest first
 	Limit   int       // at most [Most]; 0 means that too
 }
 
@@ -49,8 +51,9 @@ const Most = 500
 
 const columns = `seq, id::text, type, stream, version, at, coalesce(cause::text, ''), coalesce(request, '')`
 
-// List returns the facts that a filter lets through, the newest first. When there are as many
-// as were asked for, more may follow: ask again with Before set to the last one's seq.
+// List returns the facts that a filter lets through, the newest first unless it says otherwise. When
+// there are as many as were asked for, more may follow: ask again with Before set to the last
+// one's seq, or with After when the oldest come first.
 func List(ctx context.Context, db DB, f Filter) ([]Fact, error) {
 	if f.Limit <= 0 || f.Limit > Most {
 		f.Limit = Most
@@ -76,8 +79,15 @@ func List(ctx context.Context, db DB, f Filter) ([]Fact, error) {
 	if f.Before > 0 {
 		sql += where("seq < $%d", f.Before)
 	}
+	if f.After > 0 {
+		sql += where("seq > $%d", f.After)
+	}
+	order := "desc"
+	if f.Oldest {
+		order = "asc"
+	}
 	args = append(args, f.Limit)
-	facts, err := collect(ctx, db, sql+fmt.Sprintf(" order by seq desc limit $%d", len(args)), args...)
+	facts, err := collect(ctx, db, sql+fmt.Sprintf(" order by seq %s limit $%d", order, len(args)), args...)
 	if err != nil {
 		return nil, fmt.Errorf("list facts: %w", err)
 	}

@@ -146,6 +146,9 @@ func TestList(t *testing.T) {
 		"between":            {trail.Filter{From: noon.Add(time.Second), To: noon.Add(time.Hour)}, []int64{2}},
 		"a page":             {trail.Filter{Limit: 2}, []int64{5, 4}},
 		"the page after it":  {trail.Filter{Limit: 2, Before: 4}, []int64{3, 2}},
+		"the oldest first":   {trail.Filter{Limit: 2, Oldest: true}, []int64{1, 2}},
+		"and then":           {trail.Filter{Limit: 2, Oldest: true, After: 2}, []int64{3, 4}},
+		"between two":        {trail.Filter{After: 1, Before: 4}, []int64{3, 2}},
 		"all of it together": {trail.Filter{Type: "image.deleted.v1", Subject: facts[0].Stream, From: noon, To: noon.AddDate(0, 0, 1), Before: 6, Limit: 9}, []int64{5}},
 		"nothing":            {trail.Filter{Type: "image.deleted.v2"}, []int64{}},
 	}

@@ -1,0 +1,125 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"log/slog"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/bgremover/bgremover/adapters/postgres"
+	"github.com/bgremover/bgremover/internal/config"
+	"github.com/bgremover/bgremover/internal/ledger/ledgertest"
+)
+
+var recordFacts = flag.Int("record.facts", 1_000_000, "how many facts the record of BenchmarkLargeRecord has")
+
+// A record of a million facts: how long it takes to be ready with it, what memory that
+// needs, also after a kill, and what rebuilding and verifying all of it takes.
+func BenchmarkLargeRecord(b *testing.B) {
+	data := dataFolder(b)
+	facts := float64(*recordFacts / ledgertest.FactsPerPicture * ledgertest.FactsPerPicture)
+	for b.Loop() {
+		filled := timed(b, func() error { return fillRecord(b, data, *recordFacts/ledgertest.FactsPerPicture) })
+		b.ReportMetric(facts/filled.Seconds(), "fill-facts/s")
+	}
+
+	// The first start builds the views from nothing.
+	began := time.Now()
+	s := serve(b, data)
+	until(b, "the views to have everything", func() bool {
+		return s.ask(http.MethodGet, "/readyz", "").code == http.StatusOK && viewsHave(b, data, int64(facts))
+	})
+	b.ReportMetric(facts/time.Since(began).Seconds(), "first-views-facts/s")
+	s.stop()
+
+	for _, kind := range []string{"start", "start-after-kill"} {
+		began := time.Now()
+		s := serve(b, data)
+		if res := s.ask(http.MethodGet, "/readyz", ""); res.code != http.StatusOK {
+			b.Fatal(res)
+		}
+		b.ReportMetric(time.Since(began).Seconds(), kind+"-s")
+		b.ReportMetric(s.residentMiB(b), kind+"-MiB")
+		if kind == "start" {
+			s.kill()
+			continue
+		}
+		checked := timed(b, func() error { return mustSay(b, "identical", "rebuild", "--check", "--data", data) })
+		b.ReportMetric(facts/checked.Seconds(), "rebuild-check-facts/s")
+		verified := timed(b, func() error { return mustSay(b, "", "log", "verify", "--data", data) })
+		b.ReportMetric(facts/verified.Seconds(), "verify-facts/s")
+		s.stop()
+	}
+	b.ReportMetric(0, "ns/op")
+}
+
+// mustSay runs a command that must succeed and say something.
+func mustSay(b *testing.B, says string, args ...string) error {
+	b.Helper()
+	out, errs, code := bgremover(b, args...)
+	if code != 0 || !strings.Contains(out, says) {
+		return errors.New(out + errs)
+	}
+	b.Log(out)
+	return nil
+}
+
+// fillRecord fills the record of a data folder that no service runs on.
+func fillRecord(b *testing.B, data string, pictures int) (err error) {
+	s := &service{log: slog.New(slog.DiscardHandler), cfg: config.Serve{Ground: config.Ground{Folder: config.Folder{Data: data}}}}
+	if s.ground, err = openGround(b.Context(), s.cfg.Ground, s.log); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.close(), s.ground.close()) }()
+	if err := s.makeTables(b.Context()); err != nil {
+		return err
+	}
+	s.vault, err = postgres.OpenVault(b.Context(), s.ground.pool, filepath.Join(data, "keyset"), time.Now)
+	if err != nil {
+		return err
+	}
+	until := time.Now().Add(-time.Hour)
+	if err := ledgertest.Queue(b.Context(), s.ground.pool, s.vault.New, pictures, until.AddDate(0, 0, -20), until); err != nil {
+		return err
+	}
+	if err := s.openLedger(b.Context()); err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancel(b.Context())
+	ended := make(chan error, 2)
+	go func() { ended <- s.ledger.Run(ctx) }()
+	go func() { ended <- s.sequencer.Run(ctx) }()
+	want := int64(pictures * ledgertest.FactsPerPicture)
+	published, err := s.ledger.Published(ctx)
+	for ; err == nil && published < want; published, err = s.ledger.Published(ctx) {
+		<-time.After(100 * time.Millisecond)
+	}
+	stop()
+	return errors.Join(err, <-ended, <-ended)
+}
+
+// viewsHave says whether every view has come so far.
+func viewsHave(b *testing.B, data string, seq int64) bool {
+	b.Helper()
+	open, err := openTools(b.Context(), config.Ground{Folder: config.Folder{Data: data}}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer func() {
+		if err := open.close(); err != nil {
+			b.Error(err)
+		}
+	}()
+	var least int64
+	err = open.pool.QueryRow(b.Context(), "select least((select seq from images.checkpoint), (select seq from analytics.checkpoint))").Scan(&least)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return least >= seq
+}
+

@@ -3,10 +3,11 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
+
+	"github.com/bgremover/bgremover/internal/telemetry"
 )
 
 // progress shows how far a long command has come: a bar with rate and remaining time on a
@@ -23,7 +24,7 @@ const lineEvery = 5 * time.Second
 
 func newProgress(out io.Writer, what string) *progress {
 	p := &progress{what: what, out: out, next: time.Now().Add(lineEvery)}
-	if isTerminal(out) {
+	if telemetry.IsTerminal(out) {
 		p.bar = progressbar.NewOptions64(-1,
 			progressbar.OptionSetWriter(out),
 			progressbar.OptionSetDescription(what),
@@ -35,15 +36,6 @@ func newProgress(out io.Writer, what string) *progress {
 		)
 	}
 	return p
-}
-
-func isTerminal(out io.Writer) bool {
-	file, ok := out.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := file.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
 // at says that so many of so many facts are done. The total may grow.

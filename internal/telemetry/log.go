@@ -18,7 +18,7 @@ func NewLog(w io.Writer, format, level string) (*slog.Logger, error) {
 	}
 	options := &slog.HandlerOptions{Level: from}
 	switch {
-	case format == "text", format == "auto" && isTerminal(w):
+	case format == "text", format == "auto" && IsTerminal(w):
 		options.ReplaceAttr = asJSON
 		return slog.New(slog.NewTextHandler(w, options)), nil
 	case format == "json", format == "auto":
@@ -27,7 +27,8 @@ func NewLog(w io.Writer, format, level string) (*slog.Logger, error) {
 	return nil, fmt.Errorf("log format %q: one of auto, text, json", format)
 }
 
-func isTerminal(w io.Writer) bool {
+// IsTerminal says whether somebody watches what is written there.
+func IsTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	if !ok {
 		return false

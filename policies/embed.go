@@ -6,13 +6,13 @@
 // a rule's METADATA says which. .manifest has the revision, which decisions in the record
 // name: raise it with every change of a rule or of data (revisions.json keeps the digests).
 //
-// Read retention/retention.rego first. No rule reads a clock, the network or chance: the
-// same revision gives the same answer to the same input, for ever.
+// Read retention/retention.rego first, then keys/keys.rego. No rule reads a clock, the network
+// or chance: the same revision gives the same answer to the same input, for ever.
 package policies
 
 import "embed"
 
 // Bundle is everything a decision depends on.
 //
-//go:embed .manifest data/retention.json retention/retention.rego
+//go:embed .manifest data/lifetimes.json data/retention.json keys/keys.rego retention/retention.rego
 var Bundle embed.FS

@@ -1,6 +1,6 @@
 // Package opa asks the rules of a policy bundle, with Open Policy Agent's engine.
 //
-// Read it in this order: retention.go (the questions there are), policy.go (asking one),
+// Read it in this order: retention.go and keys.go (the questions there are), policy.go (asking one),
 // bundle.go (loading and compiling, once, at start), canonical.go (the input as it stands
 // in the record).
 //

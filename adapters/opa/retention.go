@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"sync"
 	"time"
 
 	"github.com/bgremover/bgremover/domain/event"
@@ -28,6 +29,9 @@ type Policy struct {
 	revision                             int64
 	period                               int64 // seconds
 	deadline, downloaded, due, requested *question
+	lifetime, keyDue, wrappingDue        *question
+
+	lifetimes *sync.Map // by kind, of keys that a fact ends
 }
 
 var _ usecase.Retention = (*Policy)(nil)
@@ -50,12 +54,15 @@ func prepare(ctx context.Context, c Config) (*Policy, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Policy{revision: b.revision, period: int64(c.ImagePeriod / time.Second)}
+	p := &Policy{revision: b.revision, period: int64(c.ImagePeriod / time.Second), lifetimes: &sync.Map{}}
 	for rule, q := range map[string]**question{
 		"retention.deadline":   &p.deadline,
 		"retention.downloaded": &p.downloaded,
 		"retention.due":        &p.due,
 		"retention.requested":  &p.requested,
+		"keys.lifetime":        &p.lifetime,
+		"keys.due":             &p.keyDue,
+		"keys.retired":         &p.wrappingDue,
 	} {
 		if *q, err = b.prepare(ctx, rule); err != nil {
 			return nil, err

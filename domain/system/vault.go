@@ -36,6 +36,12 @@ func Kinds() []event.Kind {
 	return []event.Kind{event.KindOf[KeyDestroyed](), event.KindOf[KeyResurrectionFound]()}
 }
 
+// KeyKind returns what kind of subject a key belongs to: the first part of its id.
+func KeyKind(key personal.KeyID) string {
+	kind, _, _ := strings.Cut(string(key), "/")
+	return kind
+}
+
 // VaultStream returns the stream of the facts about one key.
 func VaultStream(key personal.KeyID) event.Stream {
 	_, random, _ := strings.Cut(string(key), "/")

@@ -1,0 +1,158 @@
+package usecase
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/bgremover/bgremover/domain/event"
+	"github.com/bgremover/bgremover/domain/id"
+	"github.com/bgremover/bgremover/domain/personal"
+	"github.com/bgremover/bgremover/domain/refusal"
+	"github.com/bgremover/bgremover/domain/system"
+)
+
+// ErrKeyKind refuses a key of a kind for which no rule says how long it lives.
+var ErrKeyKind = refusal.New(refusal.Forbidden, "vault.kind_unknown",
+	"There is no rule that says how long data of this kind is kept, so none is taken.",
+	"Add the kind to policies/data/lifetimes.json, with the law or the promise that its period comes from.")
+
+// KeyPolicy is the policy about the lifetimes of keys. A kind is the first part of a key's id.
+type KeyPolicy interface {
+	// Lifetime answers how long a key of a kind lives that is made at a time, or [ErrKeyKind].
+	Lifetime(ctx context.Context, kind string, made time.Time) (Lifetime, error)
+	// KeyDue answers whether a key that was due by its lifetime is destroyed now.
+	KeyDue(ctx context.Context, kind string, due, now time.Time) (destroyNow bool, d event.Decision, err error)
+	// WrappingDue answers whether a key-encryption key that another has replaced is destroyed now.
+	WrappingDue(ctx context.Context, retired, now time.Time) (destroyNow bool, err error)
+}
+
+// Lifetime is what the policy says of a kind of key.
+type Lifetime struct {
+	Due       time.Time // when it is destroyed by itself; zero: a fact ends it
+	OwnStream bool      // a stream of the record has the key's name
+}
+
+// DueKey is a key whose time has come.
+type DueKey struct {
+	ID   personal.KeyID
+	Kind string
+	Due  time.Time
+}
+
+// DueKeys lists live keys that are due at a time, the earliest first.
+type DueKeys interface {
+	DueKeys(ctx context.Context, now time.Time, limit int) ([]DueKey, error)
+}
+
+// EndKeys destroys keys whose time has come, each with the fact that says so. Several
+// processes may do it at once.
+type EndKeys struct {
+	Record Record
+	Keys   DueKeys
+	Policy KeyPolicy
+	Now    Now
+}
+
+// keysAtOnce is how many keys one append ends.
+const keysAtOnce = 100
+
+// Do destroys what is due now and returns how many keys it destroyed.
+func (e EndKeys) Do(ctx context.Context) (destroyed int, err error) {
+	for {
+		now := e.Now()
+		due, err := e.Keys.DueKeys(ctx, now, keysAtOnce)
+		if err != nil {
+			return destroyed, fmt.Errorf("list due keys: %w", err)
+		}
+		endings, err := e.decide(ctx, due, now)
+		if err != nil {
+			return destroyed, err
+		}
+		n, err := endKeys(ctx, e.Record, now, endings)
+		destroyed += n
+		if err != nil || n < keysAtOnce { // a full page that was destroyed has another behind it
+			return destroyed, err
+		}
+	}
+}
+
+func (e EndKeys) decide(ctx context.Context, due []DueKey, now time.Time) (endings []keyEnding, err error) {
+	for _, k := range due {
+		destroyNow, decision, err := e.Policy.KeyDue(ctx, k.Kind, k.Due, now)
+		if err != nil {
+			return nil, fmt.Errorf("ask whether a key ends: %w", err)
+		}
+		if destroyNow {
+			endings = append(endings, keyEnding{key: k.ID, pending: event.Pending{
+				Fact: system.KeyDestroyed{Key: k.ID, Why: "retention." + k.Kind}, Decision: &decision,
+			}})
+		}
+	}
+	return endings, nil
+}
+
+// keyEnding is the end of a key, and the fact that records it in the stream of the key's facts.
+type keyEnding struct {
+	key     personal.KeyID
+	pending event.Pending
+	cause   id.Fact
+}
+
+// endKeys destroys keys and records it, all of them in one append. When somebody was faster
+// with one of them, each is tried alone. It returns how many it destroyed.
+func endKeys(ctx context.Context, record Record, at time.Time, endings []keyEnding) (destroyed int, err error) {
+	if len(endings) == 0 {
+		return 0, nil
+	}
+	err = appendEndings(ctx, record, at, endings, make([]int64, len(endings)))
+	if err == nil {
+		return len(endings), nil
+	}
+	if !errors.Is(err, event.ErrConflict) {
+		return 0, err
+	}
+	for _, ending := range endings {
+		did, err := endKey(ctx, record, at, ending)
+		if err != nil {
+			return destroyed, err
+		}
+		if did {
+			destroyed++
+		}
+	}
+	return destroyed, nil
+}
+
+// endKey destroys one key after a look at what is there. If somebody is faster again, it is
+// left to the next round.
+func endKey(ctx context.Context, record Record, at time.Time, ending keyEnding) (did bool, err error) {
+	history, err := record.Load(ctx, system.VaultStream(ending.key))
+	if err != nil {
+		return false, fmt.Errorf("load a key's facts: %w", err)
+	}
+	err = appendEndings(ctx, record, at, []keyEnding{ending}, []int64{int64(len(history))})
+	if errors.Is(err, event.ErrConflict) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+func appendEndings(ctx context.Context, record Record, at time.Time, endings []keyEnding, versions []int64) error {
+	a := event.Append{At: at, Actor: event.Actor{Role: event.Clock}}
+	for i, ending := range endings {
+		a.Cause = ending.cause
+		a.Parts = append(a.Parts, event.Part{
+			Stream: system.VaultStream(ending.key), Expected: versions[i], Facts: []event.Pending{ending.pending},
+		})
+		a.Destroy = append(a.Destroy, ending.key)
+	}
+	if len(endings) > 1 {
+		a.Cause = "" // each follows from another
+	}
+	if _, err := record.Append(ctx, a); err != nil {
+		return fmt.Errorf("record the end of keys: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,262 @@
+package usecase
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/bgremover/bgremover/domain/event"
+	"github.com/bgremover/bgremover/domain/personal"
+	"github.com/bgremover/bgremover/domain/system"
+)
+
+// Endings is what the record knows of the ends of keys.
+type Endings interface {
+	// Destroyed returns, of these keys, the facts that say that they were destroyed.
+	Destroyed(ctx context.Context, keys []personal.KeyID) ([]event.Envelope, error)
+	// DestroyedAfter returns the facts after a seq that say that a key was destroyed, as far as
+	// one page goes, and up to which seq that is all; at the end that is the seq given.
+	DestroyedAfter(ctx context.Context, seq int64) (found []event.Envelope, through int64, err error)
+	// Unheard returns those of the streams of which the record has no fact, nor will have from
+	// what is queued.
+	Unheard(ctx context.Context, streams []event.Stream) ([]event.Stream, error)
+	// Published returns the highest seq that is published.
+	Published(ctx context.Context) (int64, error)
+}
+
+// KeyStore is the vault as the comparison sees it.
+type KeyStore interface {
+	// LiveKeys lists live keys after a key, by id.
+	LiveKeys(ctx context.Context, after personal.KeyID, limit int) ([]LiveKey, error)
+	// Alive returns those of the keys that are alive.
+	Alive(ctx context.Context, keys []personal.KeyID) ([]personal.KeyID, error)
+	// Bury makes tombstones for those of the keys that it does not know at all, and returns how many.
+	Bury(ctx context.Context, graves []Grave) (int, error)
+	// EndForgotten destroys live keys that no fact tells of, and returns how many.
+	EndForgotten(ctx context.Context, keys []personal.KeyID, why string) (int, error)
+	// Compared returns up to which seq of the record the vault was compared; it is kept beside
+	// the keys, so that it goes back with them when an old state is restored.
+	Compared(ctx context.Context) (seq int64, err error)
+	// SetCompared keeps it.
+	SetCompared(ctx context.Context, seq int64) error
+}
+
+// LiveKey is a key that is not destroyed.
+type LiveKey struct {
+	ID  personal.KeyID
+	Age time.Duration // by the store's own clock
+}
+
+// Grave is a key that the record has destroyed.
+type Grave struct {
+	ID  personal.KeyID
+	At  time.Time
+	Why string
+}
+
+// CompareKeys compares the vault with the record: a backup of the vault that came back must
+// not bring a person back with it, and what is erased must read as erased.
+type CompareKeys struct {
+	Record  Record
+	Endings Endings
+	Keys    KeyStore
+	Policy  KeyPolicy
+	Now     Now
+}
+
+const (
+	comparedAtOnce = 1000
+	// forgottenAge is how old a live key without a fact must be. The fact and its key are one
+	// transaction, so this is only to be far from every doubt.
+	forgottenAge = time.Hour
+	// Some uploads in flight may be displaced when Postgres was restored. If more keys than that
+	// have no fact, it is the record that is missing: more than the few, and than the share.
+	forgottenFew   = 100
+	forgottenShare = 100 // one in so many
+	forgottenMost  = 10_000
+)
+
+// because no fact tells of them.
+const becauseForgotten = "record.displaced"
+
+// Comparison is what a comparison found.
+type Comparison struct {
+	Live        int // keys that are alive
+	Resurrected int // keys that were alive although destroyed; they are destroyed again
+	Buried      int // destroyed keys that the vault did not know; they have their tombstones
+	Forgotten   int // live keys without a fact; destroyed
+	Doubtful    int // the same, but so many that it is rather the record that is not whole; not destroyed
+	// Missing is how many facts fewer the record has than when it was last compared: not 0 means that it
+	// has lost some.
+	Missing int64
+}
+
+// Do compares once. It goes through the live keys page by page, and through what the record has
+// destroyed since the last time.
+func (c CompareKeys) Do(ctx context.Context) (Comparison, error) {
+	var found Comparison
+	if err := c.newlyDestroyed(ctx, &found); err != nil {
+		return found, err
+	}
+	forgotten, err := c.live(ctx, &found)
+	if err != nil {
+		return found, err
+	}
+	if len(forgotten) > forgottenFew && len(forgotten) > found.Live/forgottenShare || found.Missing > 0 {
+		found.Doubtful = len(forgotten)
+		return found, nil
+	}
+	found.Forgotten, err = c.Keys.EndForgotten(ctx, forgotten, becauseForgotten)
+	if err != nil {
+		return found, fmt.Errorf("end keys without a fact: %w", err)
+	}
+	return found, nil
+}
+
+// newlyDestroyed looks at the facts that came after the last comparison: after a restored
+// backup, at all since that backup.
+func (c CompareKeys) newlyDestroyed(ctx context.Context, found *Comparison) error {
+	seq, err := c.Keys.Compared(ctx)
+	if err != nil {
+		return fmt.Errorf("ask what was compared: %w", err)
+	}
+	published, err := c.Endings.Published(ctx)
+	if err != nil {
+		return fmt.Errorf("ask how long the record is: %w", err)
+	}
+	if published < seq {
+		found.Missing = seq - published
+		return nil
+	}
+	for {
+		facts, through, err := c.Endings.DestroyedAfter(ctx, seq)
+		if err != nil {
+			return fmt.Errorf("list destroyed keys: %w", err)
+		}
+		if through == seq {
+			return nil
+		}
+		if err := c.settle(ctx, facts, found); err != nil {
+			return err
+		}
+		if err := c.Keys.SetCompared(ctx, through); err != nil {
+			return fmt.Errorf("keep what was compared: %w", err)
+		}
+		seq = through
+	}
+}
+
+// settle has the vault agree with facts that say that keys were destroyed.
+func (c CompareKeys) settle(ctx context.Context, facts []event.Envelope, found *Comparison) error {
+	if len(facts) == 0 {
+		return nil
+	}
+	graves := make([]Grave, len(facts))
+	for i, env := range facts {
+		d := env.Fact.(system.KeyDestroyed)
+		graves[i] = Grave{ID: d.Key, At: env.At, Why: d.Why}
+	}
+	buried, err := c.Keys.Bury(ctx, graves)
+	found.Buried += buried
+	if err != nil {
+		return fmt.Errorf("make tombstones: %w", err)
+	}
+	return c.destroyAgain(ctx, facts, found)
+}
+
+// destroyAgain ends those of the keys that are alive, which no key is whose end the record has:
+// the two are one transaction.
+func (c CompareKeys) destroyAgain(ctx context.Context, facts []event.Envelope, found *Comparison) error {
+	destroyed := make(map[personal.KeyID]event.Envelope, len(facts))
+	keys := make([]personal.KeyID, len(facts))
+	for i, env := range facts {
+		keys[i] = env.Fact.(system.KeyDestroyed).Key
+		destroyed[keys[i]] = env
+	}
+	alive, err := c.Keys.Alive(ctx, keys)
+	if err != nil {
+		return fmt.Errorf("ask which keys are alive: %w", err)
+	}
+	for len(alive) > 0 {
+		n := min(keysAtOnce, len(alive))
+		endings := make([]keyEnding, n)
+		for i, key := range alive[:n] {
+			endings[i] = keyEnding{
+				key: key, cause: destroyed[key].ID,
+				pending: event.Pending{Fact: system.KeyResurrectionFound{Key: key}},
+			}
+		}
+		again, err := endKeys(ctx, c.Record, c.Now(), endings)
+		found.Resurrected += again
+		if err != nil {
+			return err
+		}
+		alive = alive[n:]
+	}
+	return nil
+}
+
+// live goes through the live keys, whatever was compared before, and returns those that no
+// fact tells of.
+func (c CompareKeys) live(ctx context.Context, found *Comparison) (forgotten []personal.KeyID, err error) {
+	var after personal.KeyID
+	for {
+		page, err := c.Keys.LiveKeys(ctx, after, comparedAtOnce)
+		if err != nil {
+			return nil, fmt.Errorf("list live keys: %w", err)
+		}
+		if len(page) == 0 {
+			return forgotten, nil
+		}
+		found.Live += len(page)
+		after = page[len(page)-1].ID
+		keys := make([]personal.KeyID, len(page))
+		for i, k := range page {
+			keys[i] = k.ID
+		}
+		facts, err := c.Endings.Destroyed(ctx, keys)
+		if err == nil && len(facts) > 0 {
+			err = c.destroyAgain(ctx, facts, found)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("ask which keys are destroyed: %w", err)
+		}
+		some, err := c.withoutFact(ctx, page)
+		if err != nil {
+			return nil, err
+		}
+		forgotten = append(forgotten, some[:min(len(some), forgottenMost-len(forgotten))]...)
+	}
+}
+
+func (c CompareKeys) withoutFact(ctx context.Context, page []LiveKey) ([]personal.KeyID, error) {
+	var streams []event.Stream
+	for _, k := range page {
+		if k.Age < forgottenAge {
+			continue
+		}
+		lifetime, err := c.Policy.Lifetime(ctx, system.KeyKind(k.ID), c.Now())
+		if errors.Is(err, ErrKeyKind) { // a newer release made it
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("ask for the lifetime of a key: %w", err)
+		}
+		if lifetime.OwnStream {
+			streams = append(streams, event.Stream(k.ID))
+		}
+	}
+	if len(streams) == 0 {
+		return nil, nil
+	}
+	unheard, err := c.Endings.Unheard(ctx, streams)
+	if err != nil {
+		return nil, fmt.Errorf("look for facts of live keys: %w", err)
+	}
+	keys := make([]personal.KeyID, len(unheard))
+	for i, s := range unheard {
+		keys[i] = personal.KeyID(s)
+	}
+	return keys, nil
+}

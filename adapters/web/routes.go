@@ -2,9 +2,11 @@ package web
 
 import (
 	"net/http"
+	"slices"
 
 	"github.com/bgremover/bgremover/adapters/web/answer"
 	"github.com/bgremover/bgremover/adapters/web/api"
+	"github.com/bgremover/bgremover/adapters/web/officer"
 	"github.com/bgremover/bgremover/adapters/web/page"
 	"github.com/bgremover/bgremover/adapters/web/people"
 	"github.com/bgremover/bgremover/adapters/web/public"
@@ -36,7 +38,7 @@ func (s *Site) routes() []route {
 	removebg := api.RemoveBG{
 		Upload: s.Upload, Watch: s.Watch, Download: s.Download, Delete: s.Delete, Transform: s.Transform, Intake: s.intake,
 	}
-	return []route{
+	return slices.Concat(s.officerRoutes(sameOrigin), []route{
 		// For people.
 		{"GET /{$}", scope.Page, brief, people.Home()},
 		{"POST /i", scope.Page, own, sameOrigin.Handler(people.Upload(s.Upload, s.intake))},
@@ -62,6 +64,24 @@ func (s *Site) routes() []route {
 		// For whoever runs the service.
 		{"GET /livez", scope.Problem, brief, http.HandlerFunc(livez)},
 		{"GET /readyz", scope.Problem, brief, readyz(s.Ready)},
+	})
+}
+
+// officerRoutes lists the pages for officers.
+func (s *Site) officerRoutes(sameOrigin *http.CrossOriginProtection) []route {
+	if s.Officer == nil {
+		return nil
+	}
+	pages := officer.New(*s.Officer, s.HTTPS)
+	return []route{
+		{"GET /officer", scope.Page, brief, http.HandlerFunc(officer.Home)},
+		{"GET /officer/{$}", scope.Page, brief, http.HandlerFunc(officer.Home)},
+		{"GET /officer/enter", scope.Page, brief, pages.Door()},
+		{"POST /officer/enter", scope.Page, brief, sameOrigin.Handler(pages.Enter())},
+		{"POST /officer/leave", scope.Page, brief, sameOrigin.Handler(pages.Leave())},
+		{"GET /officer/log", scope.Page, brief, pages.Log()},
+		{"GET /officer/log/{n}", scope.Page, brief, pages.Fact()},
+		{"GET /officer/log/{n}/body", scope.Page, brief, pages.Body()},
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/bgremover/bgremover/adapters/web/api"
 	"github.com/bgremover/bgremover/adapters/web/capability"
 	"github.com/bgremover/bgremover/adapters/web/intake"
+	"github.com/bgremover/bgremover/adapters/web/officer"
 	"github.com/bgremover/bgremover/adapters/web/public"
 )
 
@@ -22,6 +23,7 @@ type Config struct {
 	Transform api.Transform
 	View      capability.View // of images
 	Hours     public.Hours    // of analytics
+	Officer   *officer.Config // may be nil: then there are no pages for officers
 
 	Now     func() time.Time // the service's time, for countdowns and periods
 	Log     *slog.Logger

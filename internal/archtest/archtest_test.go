@@ -42,9 +42,9 @@ var rules = []struct {
 	{folder: "internal/testphotos", outside: []string{"golang.org/x/image"}},
 	{folder: "projections", ours: []string{"domain"}, outside: []string{"github.com/jackc/pgx/v5"}},
 	{folder: "policies"},
-	{folder: "adapters", ours: []string{"domain", "internal/usecase", "internal/ledger"}, outside: anything},
+	{folder: "adapters", ours: []string{"domain", "internal/usecase", "internal/ledger", "internal/merkle"}, outside: anything},
 	{folder: "adapters/onnx", ours: []string{"domain", "internal/usecase", "internal/cutout", "deploy/models"}, outside: anything},
-	{folder: "adapters/web", ours: []string{"domain", "internal/usecase", "internal/ledger", "projections"}, outside: anything},
+	{folder: "adapters/web", ours: []string{"domain", "internal/usecase", "internal/ledger", "internal/merkle", "projections"}, outside: anything},
 	{folder: "deploy"},
 	{folder: "cmd", ours: []string{"adapters", "deploy", "domain", "internal", "policies", "projections"}, outside: anything},
 }

@@ -3,6 +3,9 @@
 // password, because the socket's mode (0600) is the permission, and it is never on a network.
 //
 // What the record holds sealed is shown as sealed here too.
+//
+// operator.go shows the record, stream.go one stream of it and the state that follows,
+// officer.go lets officers in, ground.go tells commands where everything is.
 package operator
 
 import (
@@ -10,11 +13,14 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"math"
 	"net/http"
 	"strconv"
 	"time"
 
+	"github.com/bgremover/bgremover/adapters/web/moment"
 	"github.com/bgremover/bgremover/domain/event"
+	"github.com/bgremover/bgremover/domain/refusal"
 )
 
 // Log reads the record in order, from a place on. When it should not follow, it ends at
@@ -39,55 +45,122 @@ type Line struct {
 // Config is what the socket's answers need of the service.
 type Config struct {
 	Log    Log
+	Place  Place
+	Stream Story
 	Ground func() Ground // where commands find what the service stands on
+	Staff  Staff
 	To     *slog.Logger // our own log
 }
+
+// Place returns the number of the last fact that was known at a moment, or a refusal.
+type Place func(ctx context.Context, m moment.Moment) (seq int64, err error)
 
 // Routes lists what the socket answers.
 func Routes(c Config) http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /log", show(c.Log, c.To))
+	mux.HandleFunc("GET /log", show(c.Log, c.Place, c.To))
+	mux.HandleFunc("GET /stream", stream(c.Stream, c.Place, c.To))
+	mux.HandleFunc("POST /officer/link", linkOfficer(c.Staff, c.To))
+	mux.HandleFunc("POST /officer/end", endOfficer(c.Staff, c.To))
 	mux.HandleFunc("GET /ground", ground(c.Ground))
 	return mux
 }
 
-// show streams the record as JSON, one object a line: ?from=SEQ&follow=true&type=T&subject=S.
-func show(log Log, to *slog.Logger) http.HandlerFunc {
+// show streams the record as JSON, one object a line:
+// ?from=SEQ&follow=true&type=T&subject=S&as_of=MOMENT.
+func show(log Log, place Place, to *slog.Logger) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		q := r.URL.Query()
-		from := int64(1)
-		if s := q.Get("from"); s != "" {
-			n, err := strconv.ParseInt(s, 10, 64)
-			if err != nil || n < 1 {
-				http.Error(w, "from must be a number from 1 on", http.StatusBadRequest)
-				return
-			}
-			from = n
+		asked, err := readQuestion(r, place)
+		if err != nil {
+			refuse(w, r, err, to)
+			return
 		}
 		w.Header().Set("Content-Type", "application/x-ndjson")
 		out := json.NewEncoder(w)
 		out.SetEscapeHTML(false)
 		flush := http.NewResponseController(w)
-		follow := q.Get("follow") == "true"
-		err := log(r.Context(), from, follow, func(env event.Envelope) error {
-			if !matches(q.Get("type"), string(env.Fact.EventName())) || !matches(q.Get("subject"), string(env.Stream)) {
+		err = log(r.Context(), asked.from, asked.follow, func(env event.Envelope) error {
+			if env.Seq > asked.through {
+				return errLater
+			}
+			if !matches(asked.kind, string(env.Fact.EventName())) || !matches(asked.subject, string(env.Stream)) {
 				return nil
 			}
 			line, err := lineOf(env)
 			if err != nil {
 				return err
 			}
-			if err := out.Encode(line); err != nil || !follow {
+			if err := out.Encode(line); err != nil || !asked.follow {
 				return err
 			}
 			return flush.Flush()
 		})
-		if err != nil && !errors.Is(err, context.Canceled) {
+		if err != nil && !errors.Is(err, context.Canceled) && !errors.Is(err, errLater) {
 			to.ErrorContext(r.Context(), "reading the record failed", "err", err)
 			// The header is out: breaking the connection is how the client learns that this is not all.
 			panic(http.ErrAbortHandler)
 		}
 	}
+}
+
+// errLater ends the reading of a record at what was known then.
+var errLater = errors.New("the rest was not known then")
+
+// question is which facts are asked for.
+type question struct {
+	from, through int64
+	follow        bool
+	kind, subject string
+}
+
+func readQuestion(r *http.Request, place Place) (question, error) {
+	q := r.URL.Query()
+	asked := question{from: 1, through: math.MaxInt64, follow: q.Get("follow") == "true", kind: q.Get("type"), subject: q.Get("subject")}
+	if s := q.Get("from"); s != "" {
+		n, err := strconv.ParseInt(s, 10, 64)
+		if err != nil || n < 1 {
+			return question{}, errFrom
+		}
+		asked.from = n
+	}
+	m, err := moment.Parse(q.Get("as_of"))
+	if err != nil || m.IsZero() {
+		return asked, err
+	}
+	if asked.follow {
+		return question{}, errFollowPast
+	}
+	asked.through, err = place(r.Context(), m)
+	return asked, err
+}
+
+var (
+	errFrom = refusal.New(refusal.Invalid, "operator.from",
+		"A place in the record is a number from 1 on.", "Give --from such a number.")
+	errFollowPast = refusal.New(refusal.Invalid, "operator.follow_past",
+		"What was known then does not go on.", "Use either --as-of or --follow.")
+)
+
+// refuse answers with what is wrong and what to do, as plain text: a command prints it as it is.
+// Of an error of ours, only the service's log says more.
+func refuse(w http.ResponseWriter, r *http.Request, err error, to *slog.Logger) {
+	refused, ok := refusal.As(err)
+	if !ok {
+		to.ErrorContext(r.Context(), "a request by the socket failed", "route", r.Pattern, "err", err)
+		http.Error(w, "something went wrong in the service; its log says what", http.StatusInternalServerError)
+		return
+	}
+	status := http.StatusConflict
+	switch refused.Kind {
+	case refusal.Invalid:
+		status = http.StatusBadRequest
+	case refusal.Missing:
+		status = http.StatusNotFound
+	case refusal.Unavailable:
+		status = http.StatusServiceUnavailable
+	default: // whoever asks reads the text
+	}
+	http.Error(w, refused.Text+" "+refused.Help, status)
 }
 
 func matches(want, got string) bool { return want == "" || want == got }

@@ -25,17 +25,18 @@ var files embed.FS
 // Template is one page of the site.
 type Template struct{ layout *template.Template }
 
-// Must parses a page: a file that defines the templates "title" and "main", and may define "head".
-// It panics on a mistake, at start.
-func Must(fsys fs.FS, name string) *Template {
+// Must parses a page: files that together define the templates "title" and "main", and may define
+// "head", "nav" and "foot". It panics on a mistake, at start.
+func Must(fsys fs.FS, names ...string) *Template {
 	layout := template.New("layout.html").Funcs(template.FuncMap{
-		"utc":  func(t time.Time) string { return t.UTC().Format("2 January 2006, 15:04:05 UTC") },
-		"iso":  func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
-		"hour": func(t time.Time) string { return t.UTC().Format("2 Jan, 15:04") },
-		"mark": func(t time.Time) string { return t.UTC().Format("Mon 15:04") },
+		"utc":   func(t time.Time) string { return t.UTC().Format("2 January 2006, 15:04:05 UTC") },
+		"iso":   func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
+		"hour":  func(t time.Time) string { return t.UTC().Format("2 Jan, 15:04") },
+		"mark":  func(t time.Time) string { return t.UTC().Format("Mon 15:04") },
+		"exact": func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05.000") }, // as the record holds it
 	})
 	template.Must(layout.ParseFS(files, "layout.html"))
-	template.Must(layout.ParseFS(fsys, name))
+	template.Must(layout.ParseFS(fsys, names...))
 	return &Template{layout}
 }
 

@@ -6,6 +6,8 @@ import { swapped } from './swap.js';
 function setUp() {
 	setUpDrop();
 	setUpPicture();
+	// Only officers see proofs: nobody else fetches what checks them.
+	if (document.querySelector('[data-proof]')) import('./proof.js').then((proof) => proof.setUpProof());
 }
 
 setUp();

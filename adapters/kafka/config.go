@@ -2,19 +2,41 @@ package kafka
 
 import (
 	"crypto/tls"
+	"log/slog"
+	"net"
 	"time"
 
 	"github.com/IBM/sarama"
+	"github.com/xdg-go/scram"
 )
 
 // Config says how to reach a cluster.
 type Config struct {
-	Brokers  []string
-	User     string // SASL PLAIN; empty: no authentication
-	Password string
-	TLS      *tls.Config // nil: none, for brokers on this machine only
-	ClientID string      // shown in the brokers' logs; "bgremover" if empty
+	Brokers   []string
+	User      string // empty: no authentication by password
+	Password  string
+	Mechanism Mechanism   // [Plain] if empty
+	TLS       *tls.Config // nil: none, for brokers on this machine only
+	ClientID  string      // shown in the brokers' logs; "bgremover" if empty
+
+	// RetryFor is about how long a batch is tried again before [Publisher.Publish] gives up;
+	// 15 s if zero.
+	RetryFor time.Duration
+	// Dial connects to a broker; nil: directly. TLS is spoken over what it returns.
+	Dial func(network, addr string) (net.Conn, error)
+	// Log is told by [EnsureTopics] what an operator should know; nil: silence.
+	Log *slog.Logger
 }
+
+// Mechanism is how a user proves to have the password.
+type Mechanism string
+
+// Mechanisms, as the configuration names them. With SCRAM the password does not travel.
+const (
+	Plain       Mechanism = "plain"
+	ScramSHA256 Mechanism = "scram-sha-256"
+	ScramSHA512 Mechanism = "scram-sha-512"
+)
 
 // What one message, and so one batch, may have at most. A fact has a quarter of a megabyte
 // ([ledger.MaxFact]); a batch that has to be split costs a round trip each.
@@ -38,14 +60,41 @@ func (c Config) base() *sarama.Config {
 	s.Metadata.Retry.Max = 3
 	s.Metadata.Retry.Backoff = 250 * time.Millisecond
 	if c.User != "" {
-		s.Net.SASL.Enable = true
-		s.Net.SASL.Mechanism = sarama.SASLTypePlaintext
-		s.Net.SASL.User, s.Net.SASL.Password = c.User, c.Password
+		c.logIn(s)
 	}
 	if c.TLS != nil {
 		s.Net.TLS.Enable, s.Net.TLS.Config = true, c.TLS
 	}
+	if c.Dial != nil {
+		s.Net.Proxy.Enable, s.Net.Proxy.Dialer = true, dialer(c.Dial)
+	}
 	return s
+}
+
+type dialer func(network, addr string) (net.Conn, error)
+
+func (d dialer) Dial(network, addr string) (net.Conn, error) { return d(network, addr) }
+
+func (c Config) mechanism() Mechanism {
+	if c.Mechanism == "" {
+		return Plain
+	}
+	return c.Mechanism
+}
+
+func (c Config) logIn(s *sarama.Config) {
+	s.Net.SASL.Enable = true
+	s.Net.SASL.User, s.Net.SASL.Password = c.User, c.Password
+	switch c.mechanism() {
+	case ScramSHA256:
+		s.Net.SASL.Mechanism, s.Net.SASL.SCRAMClientGeneratorFunc = sarama.SASLTypeSCRAMSHA256, newScram(scram.SHA256)
+	case ScramSHA512:
+		s.Net.SASL.Mechanism, s.Net.SASL.SCRAMClientGeneratorFunc = sarama.SASLTypeSCRAMSHA512, newScram(scram.SHA512)
+	case Plain:
+		s.Net.SASL.Mechanism = sarama.SASLTypePlaintext
+	default: // sarama refuses it
+		s.Net.SASL.Mechanism = sarama.SASLMechanism(c.Mechanism)
+	}
 }
 
 // producer holds the settings that lost and doubled nothing in 289 600 messages while
@@ -58,6 +107,9 @@ func (c Config) producer() *sarama.Config {
 	s.Net.MaxOpenRequests = 1
 	s.Producer.Retry.Max = 60
 	s.Producer.Retry.Backoff = 250 * time.Millisecond
+	if c.RetryFor != 0 {
+		s.Producer.Retry.Max = max(1, int(c.RetryFor/s.Producer.Retry.Backoff))
+	}
 	s.Producer.Timeout = 10 * time.Second
 	s.Producer.MaxMessageBytes = maxMessageBytes
 	s.Producer.Return.Successes = true

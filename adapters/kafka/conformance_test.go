@@ -25,6 +25,7 @@ func conform(t *testing.T, c Config) {
 	t.Run("record in order", func(t *testing.T) { conformRecord(t, c) })
 	t.Run("work by key", func(t *testing.T) { conformWork(t, c) })
 	t.Run("work of a member that ends", func(t *testing.T) { conformTakeOver(t, c) })
+	t.Run("work of a member that is killed", func(t *testing.T) { conformKilledMember(t, c) })
 }
 
 func facts(from, to int) []*message.Message {

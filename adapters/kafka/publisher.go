@@ -40,7 +40,7 @@ func (p *Publisher) Publish(topic string, messages ...*message.Message) error {
 	}
 	producer, err := p.connected()
 	if err != nil {
-		return fmt.Errorf("kafka: connect: %w", err)
+		return fmt.Errorf("kafka: connect: %w", p.cfg.explain(err))
 	}
 	batch := make([]*sarama.ProducerMessage, len(messages))
 	for i, m := range messages {

@@ -39,7 +39,7 @@ func (s *Source) Fetch(ctx context.Context, from int64, wait time.Duration) (led
 	defer s.mu.Unlock()
 	f, err := s.fetch(from, wait)
 	if err != nil {
-		return ledger.Fetched{}, fmt.Errorf("kafka: read the record: %w", err)
+		return ledger.Fetched{}, fmt.Errorf("kafka: read the record: %w", s.cfg.explain(err))
 	}
 	return f, nil
 }

@@ -13,7 +13,7 @@ import (
 )
 
 func TestTopicsUnderWhichTheRecordWouldNotBeKept(t *testing.T) {
-	right := map[string]string{"retention.ms": "-1", "retention.bytes": "-1", "cleanup.policy": "delete", "max.message.bytes": "4194304"}
+	right := map[string]string{"retention.ms": "-1", "retention.bytes": "-1", "cleanup.policy": "delete", "max.message.bytes": "4194304", "unclean.leader.election.enable": "false"}
 	tests := map[string]struct {
 		partitions int32
 		change     string
@@ -26,6 +26,7 @@ func TestTopicsUnderWhichTheRecordWouldNotBeKept(t *testing.T) {
 		"finite retention":    {partitions: 1, change: "retention.ms", to: "604800000", says: "retention.ms=-1"},
 		"bounded size":        {partitions: 1, change: "retention.bytes", to: "1000000", says: "retention.bytes=-1"},
 		"compacted":           {partitions: 1, change: "cleanup.policy", to: "compact", says: "cleanup.policy=delete"},
+		"a laggard may lead":  {partitions: 1, change: "unclean.leader.election.enable", to: "true", says: "unclean.leader.election.enable=false"},
 		"too small a message": {partitions: 1, change: "max.message.bytes", to: "1000", says: "max.message.bytes=4194304"},
 	}
 	for name, tt := range tests {

@@ -95,6 +95,7 @@ func (g *ground) connect(ctx context.Context, conns int32) error {
 func (g *ground) openKafka(ctx context.Context, cfg config.Ground, log *slog.Logger) (stop func() error, err error) {
 	if len(cfg.Kafka.Brokers) > 0 {
 		g.kafka, err = kafkaConfig(cfg.Kafka)
+		g.kafka.Log = log
 		return nil, err
 	}
 	own, err := embedded.StartKafka(ctx, embedded.KafkaConfig{Dir: filepath.Join(cfg.Data, "kafka"), Log: log})
@@ -107,5 +108,7 @@ func (g *ground) openKafka(ctx context.Context, cfg config.Ground, log *slog.Log
 
 func kafkaConfig(c config.Kafka) (kafka.Config, error) {
 	secure, err := c.TLSConfig()
-	return kafka.Config{Brokers: c.Brokers, User: c.User, Password: string(c.Password), TLS: secure}, err
+	return kafka.Config{
+		Brokers: c.Brokers, User: c.User, Password: string(c.Password), Mechanism: kafka.Mechanism(c.SASL), TLS: secure,
+	}, err
 }

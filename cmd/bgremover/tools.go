@@ -37,7 +37,7 @@ func openTools(ctx context.Context, cfg config.Ground, log *slog.Logger) (*tools
 	}
 	g := &ground{dsn: where.Postgres}
 	g.kafka, err = kafkaConfig(config.Kafka{
-		Brokers: where.Brokers, User: where.User, Password: config.Secret(where.Password),
+		Brokers: where.Brokers, User: where.User, Password: config.Secret(where.Password), SASL: where.SASL,
 		TLS: where.TLS, CA: where.CA, Cert: where.Cert, Key: where.Key,
 	})
 	if err == nil {
@@ -87,6 +87,6 @@ func (s *service) where() operator.Ground {
 	k := s.cfg.Kafka
 	return operator.Ground{
 		Postgres: s.ground.dsn, Brokers: s.ground.kafka.Brokers, User: s.ground.kafka.User, Password: s.ground.kafka.Password,
-		TLS: k.TLS, CA: k.CA, Cert: k.Cert, Key: k.Key,
+		SASL: k.SASL, TLS: k.TLS, CA: k.CA, Cert: k.Cert, Key: k.Key,
 	}
 }

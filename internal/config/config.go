@@ -79,7 +79,8 @@ type Kafka struct {
 	CA       string   `name:"kafka-ca" type:"path" placeholder:"FILE" env:"BGREMOVER_KAFKA_CA" help:"Authorities that may have signed the brokers' certificates (PEM), instead of the machine's (${env})."`
 	Cert     string   `name:"kafka-cert" type:"path" placeholder:"FILE" env:"BGREMOVER_KAFKA_CERT" help:"Certificate to show to the brokers (PEM) (${env})."`
 	Key      string   `name:"kafka-key" type:"path" placeholder:"FILE" env:"BGREMOVER_KAFKA_KEY" help:"Its private key (PEM) (${env})."`
-	User     string   `name:"kafka-user" placeholder:"NAME" env:"BGREMOVER_KAFKA_USER" help:"User to log in as, by SASL PLAIN (${env})."`
+	User     string   `name:"kafka-user" placeholder:"NAME" env:"BGREMOVER_KAFKA_USER" help:"User to log in as (${env})."`
+	SASL     string   `name:"kafka-sasl" placeholder:"MECHANISM" env:"BGREMOVER_KAFKA_SASL" help:"How to prove the password: plain, scram-sha-256 or scram-sha-512, as the brokers have it (${env}; default with a user: plain)."`
 	Password Secret   `name:"kafka-password" placeholder:"SECRET" env:"BGREMOVER_KAFKA_PASSWORD" help:"Its password: only in ${env} or the file, because everybody on a machine can read a command line."`
 }
 

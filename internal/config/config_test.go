@@ -130,6 +130,7 @@ metrics-addr: ""
 kafka: [one:9092, two:9092]
 kafka-tls: true
 kafka-user: app
+kafka-sasl: scram-sha-512
 kafka-password: hush
 postgres: postgres://app:hush@db.example/bgremover
 blobs: file:///var/photos
@@ -147,7 +148,7 @@ log-level: debug
 	want := config.Serve{
 		Ground: config.Ground{
 			File: config.File(path), Folder: config.Folder{Data: dir},
-			Kafka:    config.Kafka{Brokers: []string{"one:9092", "two:9092"}, TLS: true, User: "app", Password: "hush"},
+			Kafka:    config.Kafka{Brokers: []string{"one:9092", "two:9092"}, TLS: true, User: "app", SASL: "scram-sha-512", Password: "hush"},
 			Postgres: "postgres://app:hush@db.example/bgremover",
 		},
 		Model:       config.Model{Model: "u2netp", AcceptModelPassport: "u2netp"},

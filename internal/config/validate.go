@@ -192,11 +192,17 @@ func (k Kafka) check(m *Mistakes) {
 			break
 		}
 	}
-	if len(k.Brokers) == 0 && (k.TLS || k.CA != "" || k.Cert != "" || k.Key != "" || k.User != "" || k.Password != "") {
+	if len(k.Brokers) == 0 && (k.TLS || k.CA != "" || k.Cert != "" || k.Key != "" || k.User != "" || k.Password != "" || k.SASL != "") {
 		m.add("kafka", "is missing, and there are settings for it")
 	}
 	if k.User == "" && k.Password != "" {
 		m.add("kafka-user", "is missing; a password needs its user")
+	}
+	if !slices.Contains([]string{"", "plain", "scram-sha-256", "scram-sha-512"}, k.SASL) {
+		m.add("kafka-sasl", "is %q; there are plain, scram-sha-256 and scram-sha-512", k.SASL)
+	}
+	if k.SASL != "" && k.User == "" {
+		m.add("kafka-user", "is missing; --kafka-sasl says how a user logs in")
 	}
 	if k.User != "" && k.Password == "" {
 		m.add("kafka-password", "is missing; a user needs its password")

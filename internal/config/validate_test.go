@@ -90,6 +90,7 @@ func TestMistakes(t *testing.T) {
 		"Kafka's password for all":        {args: "--kafka=127.0.0.1:9092 --kafka-user=app --kafka-password=hush", wrong: []string{"kafka-password"}},
 		"a user without password":         {args: "--kafka=127.0.0.1:9092 --kafka-user=app", wrong: []string{"kafka-password"}},
 		"a user over the network":         {args: "--kafka=a:9092 --kafka-user=app", wrong: []string{"kafka-password", "kafka-tls"}},
+		"a mechanism that there is not":   {args: "--kafka=127.0.0.1:9092 --kafka-sasl=gssapi", wrong: []string{"kafka-sasl", "kafka-user"}},
 		"Kafka with certificates":         {args: "--kafka=a:9092 --kafka-tls --kafka-ca=CERT --kafka-cert=CERT --kafka-key=KEY"},
 		"Kafka with half a certificate":   {args: "--kafka=a:9092 --kafka-tls --kafka-cert=CERT", wrong: []string{"kafka-tls"}},
 		"Kafka with no authority":         {args: "--kafka=a:9092 --kafka-tls --kafka-ca=KEY", wrong: []string{"kafka-tls"}},

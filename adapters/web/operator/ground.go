@@ -12,6 +12,7 @@ type Ground struct {
 	Brokers       []string `json:"brokers"`
 	User          string   `json:"user,omitempty"`
 	Password      string   `json:"password,omitempty"`
+	SASL          string   `json:"sasl,omitempty"`
 	TLS           bool     `json:"tls,omitempty"`
 	CA, Cert, Key string   `json:",omitempty"` // paths of files
 }

@@ -16,18 +16,22 @@ import (
 // fetchBytes is how much of the record is fetched at once.
 const fetchBytes = 4 << 20
 
-// Source reads the one partition of the record. It is safe for concurrent use, but one
-// call waits for the other; every reader has its own.
+// Source reads a topic of one partition, such as the record. It is safe for concurrent use,
+// but one call waits for the other; every reader has its own.
 type Source struct {
-	cfg Config
+	cfg   Config
+	topic string
 
 	mu     sync.Mutex
 	client sarama.Client // nil until the first call
 	closed bool
 }
 
-// NewSource returns a source. It connects with the first call.
-func NewSource(c Config) *Source { return &Source{cfg: c} }
+// NewSource returns a source of the record. It connects with the first call.
+func NewSource(c Config) *Source { return NewSourceOf(c, ledger.TopicRecord) }
+
+// NewSourceOf returns a source of another topic. What has no place in the record has the seq 0.
+func NewSourceOf(c Config, topic string) *Source { return &Source{cfg: c, topic: topic} }
 
 // Fetch implements [ledger.Source]. When ctx ends meanwhile it still waits for the broker's
 // answer: as long as wait, or until the connection times out.
@@ -39,7 +43,7 @@ func (s *Source) Fetch(ctx context.Context, from int64, wait time.Duration) (led
 	defer s.mu.Unlock()
 	f, err := s.fetch(from, wait)
 	if err != nil {
-		return ledger.Fetched{}, fmt.Errorf("kafka: read the record: %w", s.cfg.explain(err))
+		return ledger.Fetched{}, fmt.Errorf("kafka: read the topic %s: %w", s.topic, s.cfg.explain(err))
 	}
 	return f, nil
 }
@@ -49,7 +53,7 @@ func (s *Source) fetch(from int64, wait time.Duration) (ledger.Fetched, error) {
 	if err != nil {
 		return ledger.Fetched{}, err
 	}
-	broker, err := client.Leader(ledger.TopicRecord, 0)
+	broker, err := client.Leader(s.topic, 0)
 	if err != nil {
 		return ledger.Fetched{}, s.refresh(err)
 	}
@@ -57,13 +61,13 @@ func (s *Source) fetch(from int64, wait time.Duration) (ledger.Fetched, error) {
 		Version: 11, MaxWaitTime: int32(wait.Milliseconds()), MinBytes: 1, MaxBytes: fetchBytes,
 		Isolation: sarama.ReadCommitted, SessionEpoch: -1, // no session
 	}
-	req.AddBlock(ledger.TopicRecord, 0, from, fetchBytes, -1)
+	req.AddBlock(s.topic, 0, from, fetchBytes, -1)
 	res, err := broker.Fetch(req)
 	if err != nil {
 		_ = broker.Close() // it is opened anew by the next call; what matters is err
 		return ledger.Fetched{}, s.refresh(err)
 	}
-	block := res.GetBlock(ledger.TopicRecord, 0)
+	block := res.GetBlock(s.topic, 0)
 	switch {
 	case block == nil:
 		return ledger.Fetched{}, s.refresh(sarama.ErrIncompleteResponse)
@@ -77,7 +81,7 @@ func (s *Source) fetch(from int64, wait time.Duration) (ledger.Fetched, error) {
 
 // refresh asks again where the partition's leader is, and returns the error that made it necessary.
 func (s *Source) refresh(err error) error {
-	if refreshErr := s.client.RefreshMetadata(ledger.TopicRecord); refreshErr != nil {
+	if refreshErr := s.client.RefreshMetadata(s.topic); refreshErr != nil {
 		return errors.Join(err, refreshErr)
 	}
 	return err
@@ -85,11 +89,11 @@ func (s *Source) refresh(err error) error {
 
 // outOfRange says where the partition begins and ends instead.
 func (s *Source) outOfRange(from int64) (ledger.Fetched, error) {
-	start, err := s.client.GetOffset(ledger.TopicRecord, 0, sarama.OffsetOldest)
+	start, err := s.client.GetOffset(s.topic, 0, sarama.OffsetOldest)
 	if err != nil {
 		return ledger.Fetched{}, err
 	}
-	end, err := s.client.GetOffset(ledger.TopicRecord, 0, sarama.OffsetNewest)
+	end, err := s.client.GetOffset(s.topic, 0, sarama.OffsetNewest)
 	return ledger.Fetched{Next: from, Start: start, End: end}, err
 }
 

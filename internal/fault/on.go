@@ -46,5 +46,5 @@ func Point(name string) {
 		return
 	}
 	_ = syscall.Kill(os.Getpid(), syscall.SIGKILL) // cannot fail: it is ourselves
-	select {}                                     // nothing after the point happens
+	select {}                                      // nothing after the point happens
 }

@@ -7,97 +7,130 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/bgremover/bgremover/domain/event"
 	"github.com/bgremover/bgremover/domain/id"
 	"github.com/bgremover/bgremover/domain/image"
-	"github.com/bgremover/bgremover/internal/embedded/embeddedtest"
+	"github.com/bgremover/bgremover/internal/fault/faulttest"
 )
 
-var modelSeeds = flag.Int("ledger.seeds", 24, "how many schedules TestProtocol tries")
+var (
+	modelSeeds = flag.Int("ledger.seeds", faulttest.Times(100, 10_000), "how many schedules TestProtocol tries")
+	modelFirst = flag.Uint64("ledger.seed", 0, "the first of them")
+)
+
+// modelSteps is how long a schedule is, before everything works again.
+const modelSteps = 100
 
 // TestProtocol runs the real terms against the real Postgres, and a partition that fails in
 // every way we know of: batches stored whole, in part, from the front or from the back,
 // acknowledgements lost; sequencers that die anywhere, or live on as zombies; Postgres
-// restored from an older state, or a broker that loses its end. Whatever happens, in the end the record has every fact that
+// restored from an older state, or a broker that loses its end; readers whose answers are
+// lost or late, and who crash and come back. Whatever happens, in the end the record has every fact that
 // was acknowledged, at the number that was told, once, whole appends next to each other, and
-// every stream in its order; and Postgres has the same.
+// every stream in its order; Postgres has the same; and every reader got that, once.
 func TestProtocol(t *testing.T) {
-	pool, err := pgxpool.New(t.Context(), embeddedtest.NewDatabase(t))
-	check(t, err)
-	defer pool.Close()
-	check(t, Migrate(t.Context(), pool))
-	var total SequencerCounters
-	for seed := range uint64(*modelSeeds) {
-		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			m := newModel(t, pool, seed)
-			for range 100 {
-				m.step()
-			}
-			m.finish()
-			for _, s := range m.all {
-				total.Failures.Add(s.counts.Failures.Load())
-				total.Adopted.Add(s.counts.Adopted.Load())
-				total.Displaced.Add(s.counts.Displaced.Load())
-				total.Lost.Add(s.counts.Lost.Load())
+	began := time.Now()
+	var total modelCounts
+	seeds := make(chan uint64)
+	var workers sync.WaitGroup
+	for range min(2*runtime.GOMAXPROCS(0), *modelSeeds) {
+		ground := newModelGround(t)
+		workers.Go(func() {
+			for seed := range seeds {
+				t.Run(fmt.Sprint(seed), func(t *testing.T) { runModel(t, ground, seed, &total) })
 			}
 		})
 	}
-	t.Logf("%d batches in doubt, %d facts adopted, %d appends displaced, %d losses noticed",
-		total.Failures.Load(), total.Adopted.Load(), total.Displaced.Load(), total.Lost.Load())
+	tried := 0
+	for ; tried < *modelSeeds && !t.Failed(); tried++ {
+		seeds <- *modelFirst + uint64(tried)
+	}
+	close(seeds)
+	workers.Wait()
+	faulttest.Counted(t, "%d schedules of %d steps, %.1f a second: %d terms, %d batches in doubt, %d facts adopted, %d appends displaced, %d losses noticed; readers began %d times, %d alarms, %d facts read",
+		tried, modelSteps, float64(tried)/time.Since(began).Seconds(), total.Terms.Load(), total.Failures.Load(), total.Adopted.Load(),
+		total.Displaced.Load(), total.Lost.Load(), total.readers.Load(), total.alarms.Load(), total.read.Load())
+}
+
+// modelCounts are what all schedules together came to.
+type modelCounts struct {
+	SequencerCounters
+	readers, alarms, read atomic.Int64
+}
+
+func runModel(t *testing.T, ground *modelGround, seed uint64, total *modelCounts) {
+	m := newModel(t, ground, seed)
+	for range modelSteps {
+		m.step()
+	}
+	m.finish()
+	for _, s := range m.all {
+		total.Terms.Add(s.counts.Terms.Load())
+		total.Failures.Add(s.counts.Failures.Load())
+		total.Adopted.Add(s.counts.Adopted.Load())
+		total.Displaced.Add(s.counts.Displaced.Load())
+		total.Lost.Add(s.counts.Lost.Load())
+	}
+	for _, r := range m.readers {
+		total.readers.Add(r.began)
+		total.alarms.Add(r.alarms)
+		total.read.Add(r.at.Seq)
+	}
 }
 
 type model struct {
-	t      *testing.T
-	rand   *rand.Rand
-	pool   *pgxpool.Pool
-	ledger *Ledger
-	log    *faulty
-	terms  []*modelTerm // the newest last; those before are zombies
-	all    []*Sequencer
-	told   map[id.Fact]int64
-	saved  bool // a copy of Postgres was made
-	loses  bool // in this schedule the broker loses its end; otherwise Postgres is restored
-	what   []string
+	t    *testing.T
+	rand *rand.Rand
+	*modelGround
+	log     *faulty
+	terms   []*modelTerm // the newest last; the one before is a zombie
+	all     []*Sequencer
+	readers []*modelReader
+	told    map[id.Fact]int64
+	newest  int64 // the highest seq that was told since Postgres was restored
+	saved   bool  // a copy of Postgres was made
+	loses   bool  // in this schedule the broker loses its end; otherwise Postgres is restored
+	what    []string
 }
 
 // modelTerm is a term with a connection of its own, and no lock: zombies believe in theirs.
 type modelTerm struct {
 	*term
+	over    bool // its connection is somebody else's by now
 	ctx     context.Context
 	cancel  context.CancelFunc
 	waiting []numbered // numbered, not published
 }
 
-func newModel(t *testing.T, pool *pgxpool.Pool, seed uint64) *model {
-	m := &model{
-		t: t, rand: rand.New(rand.NewPCG(seed, 1)), pool: pool, told: map[id.Fact]int64{}, loses: seed%3 == 0,
-		ledger: New(pool, nil, Options{NewID: func() string { return uuid.Must(uuid.NewV7()).String() }}),
-	}
+func newModel(t *testing.T, ground *modelGround, seed uint64) *model {
+	m := &model{t: t, modelGround: ground, rand: rand.New(rand.NewPCG(seed, 1)), told: map[id.Fact]int64{}, loses: seed%3 == 0}
 	m.log = &faulty{memory: &memory{}, rand: m.rand}
-	m.exec(`truncate ledger.streams, ledger.facts, ledger.queue, ledger.numbers, ledger.requests`)
-	m.exec(`update ledger.head set seq = 0, halted = null`)
-	m.exec(`update ledger.published set through = 0, "offset" = 0`)
-	m.exec(`drop schema if exists saved cascade`)
-	m.takeOver()
+	check(t, ground.reset(t.Context()))
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Log(m.what)
+			t.Logf("the steps of seed %d:\n%s\nagain: go test ./internal/ledger -run 'TestProtocol$' -ledger.seeds=1 -ledger.seed=%d",
+				seed, strings.Join(m.what, "\n"), seed)
 		}
 		for _, old := range m.terms {
-			old.end()
+			m.end(old)
 		}
 	})
+	m.takeOver()
+	for n := range 3 {
+		m.readers = append(m.readers, newModelReader(m, n, rand.New(rand.NewPCG(seed, uint64(2+n)))))
+	}
 	return m
 }
 
@@ -118,6 +151,9 @@ func (m *model) step() {
 		m.save()
 	case !m.loses && n < 95:
 		m.restore()
+	}
+	for _, r := range m.readers {
+		r.step()
 	}
 }
 
@@ -158,7 +194,7 @@ func (m *model) append() {
 
 func (m *model) takeOver() {
 	ctx, cancel := context.WithCancel(m.t.Context())
-	conn, err := pgx.ConnectConfig(ctx, m.pool.Config().ConnConfig)
+	conn, err := m.connect(m.t.Context())
 	check(m.t, err)
 	s := NewSequencer(m.ledger, SequencerConfig{Publisher: m.log, Record: m.log.memory, BatchFacts: 1 + m.rand.IntN(12), Pause: time.Microsecond})
 	m.all = append(m.all, s)
@@ -170,21 +206,29 @@ func (m *model) takeOver() {
 		}
 		m.did(fmt.Sprint("no term: ", err))
 		m.log.wait()
-		closeQuietly(conn)
+		m.giveBack(conn)
 		m.takeOver()
 		return
+	}
+	if len(m.terms) > 1 {
+		m.end(m.terms[0])
 	}
 	m.terms = append(m.terms[max(0, len(m.terms)-1):], &modelTerm{term: begun, ctx: ctx, cancel: cancel})
 	m.tell()
 }
 
-func (t *modelTerm) end() {
+// end ends a term as the loss of its connection does. It may publish as a zombie still.
+func (m *model) end(t *modelTerm) {
+	if t.over {
+		return
+	}
+	t.over = true
 	t.cancel()
-	closeQuietly(t.conn)
+	m.giveBack(t.conn)
 }
 
 func (t *modelTerm) number(m *model) {
-	if len(t.waiting) > 0 || t.conn.IsClosed() {
+	if len(t.waiting) > 0 || t.over {
 		return
 	}
 	batch, err := t.numberNext(t.ctx)
@@ -193,7 +237,7 @@ func (t *modelTerm) number(m *model) {
 		if !errors.Is(err, errTermOver) && t.ctx.Err() == nil {
 			m.t.Fatal(err)
 		}
-		t.end()
+		m.end(t)
 	}
 	t.waiting = batch
 }
@@ -215,15 +259,15 @@ func (t *modelTerm) publish(m *model) {
 	case t.ctx.Err() == nil && !errors.Is(err, errTermOver) && !errors.Is(err, ErrLost) && !errors.Is(err, errTrouble):
 		m.t.Fatal(err)
 	default:
-		t.end() // its batch stays: a zombie may send it once more
+		m.end(t) // its batch stays: a zombie may send it once more
 	}
 }
 
 // tell notes what callers were told by now: facts that Postgres calls published.
 func (m *model) tell() {
 	rows, err := m.pool.Query(m.t.Context(), `
-		select f.id::text, n.seq from ledger.facts f join ledger.numbers n using (pos, idx)
-		 where n.seq <= (select through from ledger.published)`)
+		select f.id::text, n.seq from ledger.numbers n join ledger.facts f using (pos, idx)
+		 where n.seq > $1 and n.seq <= (select through from ledger.published)`, m.newest)
 	check(m.t, err)
 	var fact id.Fact
 	var seq int64
@@ -232,19 +276,15 @@ func (m *model) tell() {
 			m.t.Fatalf("fact %s was told to be %d, and now %d", fact, before, seq)
 		}
 		m.told[fact] = seq
+		m.newest = max(m.newest, seq)
 		return nil
 	})
 	check(m.t, err)
 }
 
-var modelTables = []string{"head", "published", "streams", "facts", "queue", "numbers", "requests"}
-
 func (m *model) save() {
 	m.did("save")
-	m.exec("create schema saved")
-	for _, table := range modelTables {
-		m.exec("create table saved." + table + " as table ledger." + table)
-	}
+	check(m.t, m.copyTables(m.t.Context(), "ledger", "saved"))
 	m.saved = true
 }
 
@@ -252,14 +292,10 @@ func (m *model) save() {
 func (m *model) restore() {
 	m.did("restore")
 	for _, t := range m.terms {
-		t.end()
+		m.end(t)
 	}
-	m.terms = nil
-	for _, table := range modelTables {
-		m.exec("delete from ledger." + table)
-		m.exec("insert into ledger." + table + " table saved." + table)
-	}
-	m.exec("drop schema saved cascade")
+	m.terms, m.newest = nil, 0
+	check(m.t, m.copyTables(m.t.Context(), "saved", "ledger"))
 	m.saved = false
 	for range m.rand.IntN(4) {
 		m.append() // somebody appends before a sequencer has looked
@@ -272,12 +308,15 @@ func (m *model) restore() {
 func (m *model) lose() {
 	m.did("lose")
 	for len(m.terms) > 1 {
-		m.terms[0].end()
+		m.end(m.terms[0])
 		m.terms = m.terms[1:]
 	}
 	m.log.mu.Lock()
 	defer m.log.mu.Unlock()
 	m.log.entries = m.log.entries[:max(0, len(m.log.entries)-1-m.rand.IntN(6))]
+	for _, r := range m.readers {
+		r.lost = true
+	}
 }
 
 // finish lets one sequencer do what is left, and looks at everything.
@@ -292,10 +331,14 @@ func (m *model) finish() {
 		}
 		last.publish(m)
 	}
-	m.checkRecord(last.head)
+	stored := m.checkRecord(last.head)
+	for _, r := range m.readers {
+		r.finish(stored)
+	}
 }
 
-func (m *model) checkRecord(head int64) {
+// checkRecord looks at the record and at Postgres, and returns the facts' bytes in order.
+func (m *model) checkRecord(head int64) (stored [][]byte) {
 	src := NewReader(m.log.memory, Position{}, ReaderOptions{Patience: 10 * time.Millisecond})
 	codec := NewCodec("", Facts(), nil)
 	versions, seen := map[event.Stream]int64{}, map[id.Fact]int64{}
@@ -317,7 +360,7 @@ func (m *model) checkRecord(head int64) {
 				carried[r]++
 			}
 			seen[env.ID], versions[env.Stream] = next, env.Version
-			m.checkRow(e)
+			stored = append(stored, e.Body)
 			next++
 		}
 	}
@@ -326,41 +369,47 @@ func (m *model) checkRecord(head int64) {
 			m.t.Errorf("fact %s was told to be %d and is %d", fact, seq, seen[fact])
 		}
 	}
-	for r, facts := range carried { // a repetition gets all of the first answer
-		m.same(fmt.Sprintf("select count(*) from ledger.requests join ledger.facts using (pos) where request = '%s'", r), facts)
-	}
-	m.same("select count(*) from ledger.facts", head)
-	m.same("select count(*) from ledger.numbers", head)
-	m.same("select through from ledger.published", head)
-	m.same("select count(*) from ledger.queue", 0)
-	m.same("select sum(version)::bigint from ledger.streams", sum(maps.Values(versions)))
-	// An append's facts stand next to each other, whatever became of it.
-	m.same(`select count(*) from (select from ledger.numbers group by pos having max(seq) - min(seq) <> count(*) - 1) apart`, 0)
+	m.checkPostgres(stored, carried, versions)
+	return stored
 }
 
-func (m *model) checkRow(e Entry) {
-	var body []byte
-	check(m.t, m.pool.QueryRow(m.t.Context(),
-		"select f.body from ledger.numbers n join ledger.facts f using (pos, idx) where n.seq = $1", e.Seq).Scan(&body))
-	if !slices.Equal(body, e.Body) {
-		m.t.Fatalf("fact %d is another one in Postgres", e.Seq)
-	}
-}
-
-func (m *model) same(sql string, want int64) {
-	m.t.Helper()
-	var got int64
-	check(m.t, m.pool.QueryRow(m.t.Context(), sql).Scan(&got))
-	if got != want {
-		m.t.Errorf("%s: %d, want %d", sql, got, want)
-	}
-}
-
-func (m *model) exec(sql string) {
-	m.t.Helper()
-	_, err := m.pool.Exec(m.t.Context(), sql)
+// checkPostgres compares Postgres with the record.
+func (m *model) checkPostgres(stored [][]byte, carried map[id.Request]int64, versions map[event.Stream]int64) {
+	rows, err := m.pool.Query(m.t.Context(), "select f.body from ledger.numbers n join ledger.facts f using (pos, idx) order by n.seq")
 	check(m.t, err)
+	bodies, err := pgx.CollectRows(rows, pgx.RowTo[[]byte])
+	check(m.t, err)
+	if !slices.EqualFunc(bodies, stored, slices.Equal) {
+		m.t.Error("Postgres has other facts than the record")
+	}
+	rows, err = m.pool.Query(m.t.Context(), "select request, count(*) from ledger.requests join ledger.facts using (pos) group by request")
+	check(m.t, err)
+	answers := map[id.Request]int64{}
+	var request id.Request
+	var facts int64
+	_, err = pgx.ForEachRow(rows, []any{&request, &facts}, func() error { answers[request] = facts; return nil })
+	check(m.t, err)
+	for r, facts := range carried { // a repetition gets all of the first answer
+		if answers[r] != facts {
+			m.t.Errorf("request %s gets %d facts, and was carried out with %d", r, answers[r], facts)
+		}
+	}
+	var got modelState
+	check(m.t, m.pool.QueryRow(m.t.Context(), `
+		select (select count(*) from ledger.facts), (select count(*) from ledger.numbers),
+		       (select through from ledger.published), (select seq from ledger.head),
+		       (select count(*) from ledger.queue), (select sum(version)::bigint from ledger.streams),
+		       -- An append's facts stand next to each other, whatever became of it.
+		       (select count(*) from (select from ledger.numbers group by pos having max(seq) - min(seq) <> count(*) - 1) apart)`,
+	).Scan(&got.facts, &got.numbers, &got.through, &got.head, &got.queued, &got.versions, &got.apart))
+	n := int64(len(stored))
+	if want := (modelState{facts: n, numbers: n, through: n, head: n, versions: sum(maps.Values(versions))}); got != want {
+		m.t.Errorf("Postgres has %+v, want %+v", got, want)
+	}
 }
+
+// modelState is what Postgres has in the end.
+type modelState struct{ facts, numbers, through, head, queued, versions, apart int64 }
 
 func sum(of func(func(int64) bool)) (total int64) {
 	for n := range of {

@@ -49,6 +49,8 @@ type Reader struct {
 	patience time.Duration
 	rule     *rule
 	at       int64
+	after    Position  // what came up to there was handed out before
+	unproven bool      // nobody has looked yet whether that fact stands where the position says
 	stuck    time.Time // since when there is a gap at the end; zero if there is none
 	err      error     // the alarm that ended it
 }
@@ -61,7 +63,10 @@ func NewReader(src Source, after Position, o ReaderOptions) *Reader {
 	if o.Patience == 0 {
 		o.Patience = 30 * time.Second
 	}
-	return &Reader{src: src, log: o.Log, patience: o.Patience, rule: newRule(after.Seq, after.Offset), at: after.Offset}
+	return &Reader{
+		src: src, log: o.Log, patience: o.Patience, rule: newRule(after.Seq, after.Offset),
+		at: after.Offset, after: after, unproven: after.Seq > 0,
+	}
 }
 
 // Next returns the next facts, at least one. It waits for them as long as ctx lives, also
@@ -96,6 +101,16 @@ func (r *Reader) Next(ctx context.Context) ([]Entry, error) {
 }
 
 func (r *Reader) judge(f Fetched) ([]Entry, error) {
+	if r.unproven {
+		r.unproven = false
+		if len(f.Entries) == 0 || f.Entries[0].Offset != r.after.Offset || f.Entries[0].Seq != r.after.Seq {
+			// The position is another partition's, or this one's before the broker lost its end.
+			// Only from the beginning on the rule tells which of several copies is the record.
+			r.rule, r.at = newRule(0, 0), 0
+			return nil, nil
+		}
+		r.rule.lastAt = r.after.Offset // so that what stood early before it is never taken for what follows
+	}
 	if err := r.rule.fetched(r.at, f); err != nil {
 		return nil, err
 	}
@@ -106,11 +121,16 @@ func (r *Reader) judge(f Fetched) ([]Entry, error) {
 			return entries, err
 		}
 		if ruled == accept {
-			entries = append(entries, e)
 			r.stuck = time.Time{}
+		}
+		if ruled == accept && e.Seq > r.after.Seq {
+			entries = append(entries, e)
 		}
 	}
 	r.at = f.Next
+	if r.rule.last < r.after.Seq && f.Next >= f.End {
+		return entries, fmt.Errorf("ledger: the partition ends at offset %d, before fact %d that was read from it: %w", f.End, r.after.Seq, ErrLost)
+	}
 	return entries, r.mindTheGap(f)
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -13,71 +14,85 @@ import (
 )
 
 // errOvertaken says that the checkpoint is not where this projector left it: another one
-// was at work, because this one's lock was lost and it had not noticed.
-var errOvertaken = errors.New("another projector has raised the checkpoint")
+// was at work, because this one's lock was lost and it had not noticed, or a rebuilt view
+// that is further has taken the place of this one.
+var errOvertaken = errors.New("somebody else has raised the checkpoint")
 
-// advance applies entries and returns the checkpoint after them. Entries up to the
-// checkpoint are dropped; a hole stops the view.
-func (r *runner) advance(ctx context.Context, conn *pgx.Conn, at Checkpoint, entries []Entry) (Checkpoint, error) {
-	facts, to, err := r.take(ctx, at, entries)
-	if err == nil && to.Seq > at.Seq {
-		err = r.commit(ctx, conn, at, to, facts)
-	}
-	if err == nil {
-		r.reached(to.Seq)
-		return to, nil
-	}
-	if final(err) && len(entries) > 1 {
-		// One of many cannot be applied. One at a time, the view comes as far as it can, and the
-		// alarm names the one. On a new connection: such an error may have ended this one.
-		r.careful = entries[len(entries)-1].Seq
-		err = fmt.Errorf("one of the facts %d to %d cannot be applied", at.Seq+1, r.careful)
-	}
-	return at, err
+// applier applies facts to one view, in whichever schema its connection means.
+type applier struct {
+	view   View
+	decode Decode
+	passed map[int64]bool // facts that are passed over, because somebody has recorded that
 }
 
-// take decodes the entries that follow a checkpoint.
-func (r *runner) take(ctx context.Context, at Checkpoint, entries []Entry) ([]event.Envelope, Checkpoint, error) {
-	facts, decode := make([]event.Envelope, 0, len(entries)), r.with.decoder(r.view)
+// piece is some of the record: the facts after one checkpoint and up to another.
+type piece struct {
+	from, to Checkpoint
+	facts    []event.Envelope
+}
+
+// take decodes the entries that follow a checkpoint. Entries up to it are dropped.
+func (a *applier) take(ctx context.Context, at Checkpoint, entries []Entry) (piece, error) {
+	p := piece{from: at, to: at, facts: make([]event.Envelope, 0, len(entries))}
 	for _, entry := range entries {
-		if entry.Seq <= at.Seq {
+		if entry.Seq <= p.to.Seq {
 			continue
 		}
-		if entry.Seq != at.Seq+1 {
-			return nil, at, &alarm{fmt.Errorf("after fact %d comes %d", at.Seq, entry.Seq)}
+		if entry.Seq != p.to.Seq+1 {
+			return piece{}, &alarm{fmt.Errorf("after fact %d comes %d", p.to.Seq, entry.Seq)}
 		}
-		if r.passed[entry.Seq] {
-			at = Checkpoint{Seq: entry.Seq, Offset: entry.Offset}
-			continue
+		if !a.passed[entry.Seq] {
+			env, err := a.decode(ctx, entry.Seq, entry.Body)
+			if err := undecoded(ctx, entry.Seq, env, err); err != nil {
+				return piece{}, err
+			}
+			p.facts = append(p.facts, env)
 		}
-		env, err := decode(ctx, entry.Seq, entry.Body)
-		switch {
-		case err != nil && (errors.Is(err, event.ErrUnavailable) || ctx.Err() != nil):
-			return nil, at, fmt.Errorf("decode fact %d: %w", entry.Seq, err)
-		case err != nil || env.Fact == nil:
-			// Without the error's text, which may hold some of the fact.
-			return nil, at, &fault{seq: entry.Seq, cause: "it cannot be decoded"}
-		}
-		facts = append(facts, env)
-		at = Checkpoint{Seq: entry.Seq, Offset: entry.Offset}
+		p.to = Checkpoint{Seq: entry.Seq, Offset: entry.Offset}
 	}
-	return facts, at, nil
+	return p, nil
+}
+
+// undecoded tells whether a fact could not be decoded for good.
+func undecoded(ctx context.Context, seq int64, env event.Envelope, err error) error {
+	switch {
+	case err != nil && (errors.Is(err, event.ErrUnavailable) || ctx.Err() != nil):
+		return fmt.Errorf("decode fact %d: %w", seq, err)
+	case err != nil || env.Fact == nil:
+		// Without the error's text, which may hold some of the fact.
+		return &fault{seq: seq, cause: "it cannot be decoded"}
+	}
+	return nil
 }
 
 // commit applies facts and raises the checkpoint, both or neither.
-func (r *runner) commit(ctx context.Context, conn *pgx.Conn, from, to Checkpoint, facts []event.Envelope) error {
-	batch, err := r.queue(from, to, facts)
+func (a *applier) commit(ctx context.Context, conn *pgx.Conn, p piece) error {
+	batch, err := a.queue(p)
 	if err != nil {
 		return err
 	}
-	err = transact(ctx, conn, batch)
+	return p.failed(transact(ctx, conn, batch))
+}
+
+// failed is what an error of the database means for these facts.
+func (p piece) failed(err error) error {
 	if err == nil || errors.Is(err, errOvertaken) {
 		return err
 	}
 	if err = settle(err); final(err) {
-		return faultAt(to.Seq, facts, describe(err))
+		return p.fault(describe(err))
 	}
-	return fmt.Errorf("apply facts %d to %d: %w", from.Seq+1, to.Seq, err)
+	return fmt.Errorf("apply facts %d to %d: %w", p.from.Seq+1, p.to.Seq, err)
+}
+
+// fault blames the last of some facts: when there are several, they are applied again one by
+// one before anybody is told.
+func (p piece) fault(cause string) error {
+	f := &fault{seq: p.to.Seq, cause: cause}
+	if len(p.facts) > 0 {
+		f.fact = p.facts[len(p.facts)-1].Fact.EventName()
+	}
+	return f
 }
 
 // transact is pgx.BeginFunc, except that an error of rolling back, which may be all that is
@@ -94,39 +109,48 @@ func transact(ctx context.Context, conn *pgx.Conn, batch *pgx.Batch) error {
 	return tx.Commit(ctx)
 }
 
-// faultAt blames the last of some facts: when there are several, they are applied again one
-// by one before anybody is told.
-func faultAt(seq int64, facts []event.Envelope, cause string) error {
-	f := &fault{seq: seq, cause: cause}
-	if len(facts) > 0 {
-		f.fact = facts[len(facts)-1].Fact.EventName()
-	}
-	return f
-}
+const raise = `update checkpoint set seq = $1, "offset" = $2 where seq = $3`
 
 // queue lines up the checkpoint's raise, first because it locks the row against others,
 // and then what the facts change.
-func (r *runner) queue(from, to Checkpoint, facts []event.Envelope) (batch *pgx.Batch, err error) {
+func (a *applier) queue(p piece) (batch *pgx.Batch, err error) {
 	defer func() {
-		if p := recover(); p != nil {
+		if thrown := recover(); thrown != nil {
 			cause := "Apply panicked"
-			if runtimeError, ok := p.(runtime.Error); ok {
+			if runtimeError, ok := thrown.(runtime.Error); ok {
 				cause += ": " + runtimeError.Error() // speaks of types and indices, not of values
 			}
-			batch, err = nil, faultAt(to.Seq, facts, cause)
+			batch, err = nil, p.fault(cause)
 		}
 	}()
 	batch = &pgx.Batch{}
-	batch.Queue(raise, to.Seq, to.Offset, from.Seq).Exec(func(answer pgconn.CommandTag) error {
+	batch.Queue(raise, p.to.Seq, p.to.Offset, p.from.Seq).Exec(func(answer pgconn.CommandTag) error {
 		if answer.RowsAffected() != 1 {
 			return errOvertaken
 		}
 		return nil
 	})
-	if len(facts) > 0 {
-		r.view.Apply(batch, facts)
+	if facts := a.wanted(p); len(facts) > 0 {
+		a.view.Apply(batch, facts)
 	}
 	return batch, nil
 }
 
-const raise = `update checkpoint set seq = $1, "offset" = $2 where seq = $3`
+// wanted leaves out what is passed over. Facts that are shared by several views are not
+// changed: each has passes of its own.
+func (a *applier) wanted(p piece) []event.Envelope {
+	out := func(env event.Envelope) bool { return a.passed[env.Seq] }
+	if len(a.passed) == 0 || !slices.ContainsFunc(p.facts, out) {
+		return p.facts
+	}
+	return slices.DeleteFunc(slices.Clone(p.facts), out)
+}
+
+// passes makes the set of facts that are passed over.
+func passes(seqs []int64) map[int64]bool {
+	passed := make(map[int64]bool, len(seqs))
+	for _, seq := range seqs {
+		passed[seq] = true
+	}
+	return passed
+}

@@ -11,8 +11,12 @@ func (p *Projector) Hurry(facts int) {
 		patience: 100 * time.Millisecond,
 		firstTry: time.Millisecond,
 		lastTry:  4 * time.Millisecond,
+		ask:      5 * time.Millisecond,
 	}
 }
 
 // Patient makes WaitFor wait as long as its caller.
 func (p *Projector) Patient() { p.tuning.patience = time.Minute }
+
+// Pieces says how many facts a rebuild applies at once.
+func (r *Rebuild) Pieces(n int) { r.pieces = n }

@@ -24,6 +24,10 @@ func (r *runner) run(ctx context.Context) {
 			}
 			return
 		}
+		if errors.Is(err, errOvertaken) {
+			r.with.Log.InfoContext(ctx, "a projection goes on where somebody else has brought it", "view", r.view.Name, "after_seq", before)
+			continue
+		}
 		if r.health().Seq > before {
 			pause = r.tuning.firstTry
 		}
@@ -78,6 +82,25 @@ func (r *runner) follow(ctx context.Context) (err error) {
 			entries = entries[n:]
 		}
 	}
+}
+
+// advance applies entries and returns the checkpoint after them. A hole stops the view.
+func (r *runner) advance(ctx context.Context, conn *pgx.Conn, at Checkpoint, entries []Entry) (Checkpoint, error) {
+	piece, err := r.take(ctx, at, entries)
+	if err == nil && piece.to.Seq > at.Seq {
+		err = r.commit(ctx, conn, piece)
+	}
+	if err == nil {
+		r.reached(piece.to.Seq)
+		return piece.to, nil
+	}
+	if final(err) && len(entries) > 1 {
+		// One of many cannot be applied. One at a time, the view comes as far as it can, and the
+		// alarm names the one. On a new connection: such an error may have ended this one.
+		r.careful = entries[len(entries)-1].Seq
+		err = fmt.Errorf("one of the facts %d to %d cannot be applied", at.Seq+1, r.careful)
+	}
+	return at, err
 }
 
 // takeLock returns a connection of its own that holds the view's lock. It asks again and

@@ -64,7 +64,7 @@ func New(c Config, views ...View) (*Projector, error) {
 			return nil, fmt.Errorf("projector: there are two views %s", v.Name)
 		}
 		p.order = append(p.order, v.Name)
-		p.runners[v.Name] = &runner{Projector: p, view: v, passed: map[int64]bool{}, raised: make(chan struct{}), state: Starting}
+		p.runners[v.Name] = &runner{Projector: p, applier: c.applier(v, nil), raised: make(chan struct{}), state: Starting}
 	}
 	return p, nil
 }
@@ -80,13 +80,17 @@ func (p *Projector) Prepare(ctx context.Context) error {
 	return nil
 }
 
-// Purge removes from every view what time alone removes as of a moment. Run it at least
-// daily: a view that is made anew holds all of it again until then.
+// Purge removes from every view what time alone removes as of a moment, and what an
+// interrupted rebuild left. Run it at least daily: a view that is made anew holds all of it
+// again until then.
 func (p *Projector) Purge(ctx context.Context, now time.Time) error {
 	var errs []error
 	for _, name := range p.order {
 		if _, err := p.runners[name].view.purge(ctx, p.with.DB, name, now); err != nil {
 			errs = append(errs, fmt.Errorf("purge view %s: %w", name, err))
+		}
+		if err := p.sweep(ctx, name); err != nil {
+			errs = append(errs, fmt.Errorf("sweep beside view %s: %w", name, err))
 		}
 	}
 	return errors.Join(errs...)
@@ -135,9 +139,8 @@ func (p *Projector) Health() []Health {
 // runner is one view in this process. What is below mu is for everybody; the rest belongs to run.
 type runner struct {
 	*Projector
-	view    View
-	careful int64          // up to this seq one fact at a time, because one of several failed
-	passed  map[int64]bool // facts that may be passed over
+	applier
+	careful int64 // up to this seq one fact at a time, because one of several failed
 
 	mu     sync.Mutex
 	state  State

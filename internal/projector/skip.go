@@ -7,8 +7,9 @@ import (
 )
 
 // mayPass stops the view, with an alarm, until somebody has recorded that it goes on behind
-// the fact that it cannot apply. It returns false when ctx ends before that, and at once when
-// there is no such fact: what is wrong with the record, or with the tables, nobody can skip.
+// the fact that it cannot apply, or has brought the view there, as a rebuild by a mended
+// release does. It returns false when ctx ends before that, and at once when there is no such
+// fact: what is wrong with the record nobody can skip.
 func (r *runner) mayPass(ctx context.Context, err error) bool {
 	f, named := errors.AsType[*fault](err)
 	if named && r.skipped(ctx, f.seq) { // before this process began
@@ -19,7 +20,7 @@ func (r *runner) mayPass(ctx context.Context, err error) bool {
 	}
 	r.with.Log.ErrorContext(ctx, "ALARM: a projection has stopped and shows only what was before",
 		"view", r.view.Name, "after_seq", r.health().Seq, "cause", describe(err))
-	if !named || r.with.Skipped == nil {
+	if !named {
 		r.is(Stopped, describe(err))
 		return false
 	}
@@ -31,7 +32,8 @@ func (r *runner) mayPass(ctx context.Context, err error) bool {
 		case <-ctx.Done():
 			return false
 		case <-again.C:
-			if r.skipped(ctx, f.seq) {
+			at, err := r.view.checkpoint(ctx, r.with.DB)
+			if (err == nil && at.Seq >= f.seq) || r.skipped(ctx, f.seq) {
 				r.is(Retrying, "")
 				return true
 			}

@@ -91,11 +91,13 @@ create table if not exists %[1]s.checkpoint (
 insert into %[1]s.checkpoint (seq, "offset") values (0, 0) on conflict do nothing;
 `
 
+const schemaLock = `select pg_advisory_xact_lock(hashtextextended($1, 0))`
+
 // prepare makes the view's tables in a schema, where they are missing.
 func (v View) prepare(ctx context.Context, db beginner, schema string) error {
 	return pgx.BeginFunc(ctx, db, func(tx pgx.Tx) error {
 		// Two processes that start at once would both try to create what is missing.
-		if _, err := tx.Exec(ctx, `select pg_advisory_xact_lock(hashtextextended($1, 0))`, "projector.schema."+schema); err != nil {
+		if _, err := tx.Exec(ctx, schemaLock, "projector.schema."+schema); err != nil {
 			return err
 		}
 		if _, err := tx.Exec(ctx, fmt.Sprintf(checkpointTable, schema)+useLocally(schema)); err != nil {
@@ -121,12 +123,13 @@ func (v View) purge(ctx context.Context, db beginner, schema string, now time.Ti
 	return n, err
 }
 
-// decoder is how the view's facts are decoded.
-func (c Config) decoder(v View) Decode {
+// applier applies facts to a view; those of skips are passed over.
+func (c Config) applier(v View, skips []int64) applier {
+	a := applier{view: v, decode: c.Decode, passed: passes(skips)}
 	if v.Opened {
-		return c.Open
+		a.decode = c.Open
 	}
-	return c.Decode
+	return a
 }
 
 type beginner interface {

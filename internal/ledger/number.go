@@ -41,7 +41,7 @@ func (t *term) numberNext(ctx context.Context) ([]numbered, error) {
 	give := &pgx.Batch{}
 	if len(batch) > 0 {
 		t.give(give, batch)
-		give.Queue(raiseHead, t.head+int64(len(batch)))
+		give.Queue(raiseHead, t.head+int64(len(batch)), t.root())
 		fault.Point("number.begin")
 	}
 	give.Queue("commit")
@@ -75,7 +75,7 @@ func readTaken(results pgx.BatchResults) ([]numbered, error) {
 // sequencer waits in between.
 const (
 	holdHead  = "select true from ledger.head where term = $1 and seq = $2 for update"
-	raiseHead = "update ledger.head set seq = $1"
+	raiseHead = "update ledger.head set seq = $1, root = $2"
 )
 
 func held(row pgx.Row) error {
@@ -109,7 +109,7 @@ func (t *term) change(ctx context.Context, do func(pgx.Tx) (given int, err error
 		if given, err = do(tx); err != nil || given == 0 {
 			return err
 		}
-		_, err = tx.Exec(ctx, raiseHead, t.head+int64(given))
+		_, err = tx.Exec(ctx, raiseHead, t.head+int64(given), t.root())
 		return err
 	})
 	if err == nil {
@@ -118,8 +118,9 @@ func (t *term) change(ctx context.Context, do func(pgx.Tx) (given int, err error
 	return err
 }
 
-// give writes down the numbers after head, in the order of facts, and takes the appends
-// off the queue. All the facts' bytes are at hand here.
+// give writes down the numbers after head, in the order of facts, extends the tree over
+// them, and takes the appends off the queue. The tree in memory is ahead of Postgres until
+// that is committed; if it is not, the term is over.
 func (t *term) give(batch *pgx.Batch, facts []numbered) {
 	seqs, positions, idxs := make([]int64, len(facts)), make([]int64, len(facts)), make([]int32, len(facts))
 	for i := range facts {
@@ -127,6 +128,7 @@ func (t *term) give(batch *pgx.Batch, facts []numbered) {
 		seqs[i], positions[i], idxs[i] = facts[i].seq, facts[i].pos, facts[i].idx
 	}
 	batch.Queue("insert into ledger.numbers (seq, pos, idx) select * from unnest($1::bigint[], $2::bigint[], $3::int[])", seqs, positions, idxs)
+	t.extend(batch, facts)
 	// An append of which only a part is numbered, because Kafka had only that part, stays.
 	batch.Queue(`
 		delete from ledger.queue q

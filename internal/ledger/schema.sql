@@ -1,7 +1,7 @@
 -- The write-side index and queue of the record. The record itself is the Kafka topic
 -- "record"; what stands here of it can be made again from there, except what is queued.
 --
--- facts, numbers: insert-only (adoption removes what was never published). queue: a row
+-- facts, numbers, tiles: insert-only (adoption removes what was never published). queue: a row
 -- per append that waits for its numbers. Long transactions do not belong near it.
 
 create schema if not exists ledger;
@@ -13,7 +13,19 @@ create table if not exists ledger.head (
     seq    bigint  not null default 0, -- the highest number given
     halted text                        -- why nothing may be appended; null is normal
 );
+alter table ledger.head add column if not exists
+    root   bytea;                      -- of the tree over facts 1 to seq; null: it is still to be grown
 insert into ledger.head default values on conflict do nothing;
+
+-- The Merkle tree: full tiles of 256 hashes, as https://c2sp.org/tlog-tiles cuts them. Written
+-- with the numbers of the facts that fill them, and never changed. Level 0 are the facts.
+create table if not exists ledger.tiles (
+    level  int    not null,
+    index  bigint not null,
+    root   bytea  not null, -- of the tile's hashes: one hash of the tile above
+    hashes bytea  storage external not null,
+    primary key (level, index)
+);
 
 -- Up to where the record is published: acknowledged by Kafka, uploads handed to the processor.
 create table if not exists ledger.published (

@@ -18,6 +18,7 @@ import (
 	"github.com/bgremover/bgremover/domain/image"
 	"github.com/bgremover/bgremover/domain/system"
 	"github.com/bgremover/bgremover/internal/ledger"
+	"github.com/bgremover/bgremover/internal/merkle"
 )
 
 // appendMany appends n pictures from many callers, and goes on until all are acknowledged.
@@ -105,7 +106,9 @@ func (w *world) restore(seq int64, queued bool) {
 		w.exec("insert into ledger.streams select stream, max(version) from ledger.facts group by stream")
 	}
 	w.exec("drop table lost")
-	w.exec("update ledger.head set seq = $1", seq)
+	root, err := merkle.RootOf(w.t.Context(), ledger.NewTree(w.pool), seq)
+	must(w.t, err)
+	w.exec("update ledger.head set seq = $1, root = $2", seq, root[:])
 	w.exec(`update ledger.published set through = $1, "offset" = 0`, seq)
 }
 

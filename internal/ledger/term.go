@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/bgremover/bgremover/internal/merkle"
 )
 
 // term is one sequencer's time in office. Everything it does in Postgres it does on the
@@ -17,11 +19,12 @@ type term struct {
 	conn   *pgx.Conn
 	number int64
 
-	head    int64 // the highest seq given
-	scanned place // up to here the record was read back; it need not be published again
-	through int64 // up to here everything is published
-	offset  int64 // a copy of through stands there or later
-	top     int64 // the highest offset that the broker returned; -1 while there is none
+	head    int64        // the highest seq given
+	tree    *merkle.Edge // over the facts up to there
+	scanned place        // up to here the record was read back; it need not be published again
+	through int64        // up to here everything is published
+	offset  int64        // a copy of through stands there or later
+	top     int64        // the highest offset that the broker returned; -1 while there is none
 }
 
 // place is a fact's seq, and an offset at which it stands.
@@ -34,15 +37,16 @@ var errTermOver = errors.New("ledger: another sequencer has begun a term")
 // has and Postgres does not know, and only then is the record known to be whole.
 func (s *Sequencer) begin(ctx context.Context, conn *pgx.Conn) (*term, error) {
 	t := &term{Sequencer: s, conn: conn, top: -1}
+	var root []byte
 	err := conn.QueryRow(ctx, `
-		with raised as (update ledger.head set term = term + 1 returning term, seq)
-		select r.term, r.seq, p.through, p."offset" from raised r, ledger.published p`,
-	).Scan(&t.number, &t.head, &t.through, &t.offset)
+		with raised as (update ledger.head set term = term + 1 returning term, seq, root)
+		select r.term, r.seq, r.root, p.through, p."offset" from raised r, ledger.published p`,
+	).Scan(&t.number, &t.head, &root, &t.through, &t.offset)
 	if err != nil {
 		return nil, fmt.Errorf("begin a term: %w", err)
 	}
 	s.counts.Terms.Add(1)
-	err = t.prepare(ctx)
+	err = t.prepare(ctx, root)
 	if halting(err) {
 		return nil, errors.Join(err, t.halt(ctx, err))
 	}
@@ -58,7 +62,10 @@ func (s *Sequencer) begin(ctx context.Context, conn *pgx.Conn) (*term, error) {
 }
 
 // prepare is what comes before the first number of a term.
-func (t *term) prepare(ctx context.Context) error {
+func (t *term) prepare(ctx context.Context, root []byte) error {
+	if err := t.plant(ctx, root); err != nil {
+		return fmt.Errorf("look at the tree: %w", err)
+	}
 	if err := t.scan(ctx); err != nil {
 		return fmt.Errorf("read the record back: %w", err)
 	}

@@ -48,11 +48,3 @@ type Appended struct {
 	Facts    []Envelope
 	Repeated bool // the request id had been seen: these are the facts of the first time
 }
-
-// LastSeq returns the highest place in the record that these facts have.
-func (a Appended) LastSeq() int64 {
-	if len(a.Facts) == 0 {
-		return 0
-	}
-	return a.Facts[len(a.Facts)-1].Seq
-}

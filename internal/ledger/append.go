@@ -76,8 +76,11 @@ func (l *Ledger) await(ctx context.Context, e *encoded, out outcome) (appended e
 	case p.removed:
 		return event.Appended{}, true, nil
 	case out.kind == repeated:
-		l.counters.Repeated.Add(1)
 		appended, err = l.first(ctx, out.pos)
+		if err == nil && !carriedOut(e.request, appended) {
+			return event.Appended{}, true, nil
+		}
+		l.counters.Repeated.Add(1)
 	default:
 		appended, err = l.answer(ctx, e, p.first)
 	}
@@ -85,6 +88,12 @@ func (l *Ledger) await(ctx context.Context, e *encoded, out outcome) (appended e
 		l.counters.Appends.Add(1)
 	}
 	return appended, false, err
+}
+
+// carriedOut says whether facts are those of a request, and not what a restored Postgres
+// put into their place.
+func carriedOut(request string, a event.Appended) bool {
+	return len(a.Facts) > 0 && string(a.Facts[0].Cause.Request) == request
 }
 
 // answer gives the facts back as they were stored.

@@ -20,15 +20,14 @@ type board struct {
 	followed int64 // up to here, everything published was announced or asked about
 	appends  map[int64][]*ticket
 	streams  map[event.Stream][]*ticket
-	seqs     map[*ticket]struct{}
 	recent   recentAppends
 	kick     chan struct{} // asks the loop for a sweep
 }
 
-// ticket is one who waits: for an append's position, a seq, or a stream past a version.
+// ticket is one who waits: for an append's position, or a stream past a version.
 type ticket struct {
 	pos    int64
-	seq    int64
+	id     *pgtype.UUID // of the append's first fact; nil: any append in that position
 	stream event.Stream
 	after  int64
 	asked  bool        // Postgres was asked about it at least once
@@ -37,8 +36,9 @@ type ticket struct {
 
 // placed is what became of what was waited for.
 type placed struct {
-	first   int64 // the append's first seq
-	removed bool  // the append was removed before it was published: Kafka has others in its place
+	first   int64       // the append's first seq
+	id      pgtype.UUID // of its first fact
+	removed bool        // the append was removed before it was published: Kafka has others in its place
 }
 
 // recentAppends remembers the appends announced last: an announcement may come before the
@@ -60,7 +60,6 @@ func newBoard() *board {
 	return &board{
 		appends: map[int64][]*ticket{},
 		streams: map[event.Stream][]*ticket{},
-		seqs:    map[*ticket]struct{}{},
 		recent:  recentAppends{first: map[pgtype.UUID]int64{}},
 		kick:    make(chan struct{}, 1),
 	}
@@ -76,28 +75,13 @@ func (b *board) awaitAppend(ctx context.Context, pos int64, id *pgtype.UUID) (pl
 			return placed{first: first}, nil
 		}
 	}
-	t := &ticket{pos: pos, done: make(chan placed, 1)}
+	t := &ticket{pos: pos, id: id, done: make(chan placed, 1)}
 	b.appends[pos] = append(b.appends[pos], t)
 	b.mu.Unlock()
 	if id == nil {
 		b.wake() // it may be published already
 	}
 	return b.await(ctx, t)
-}
-
-// awaitSeq returns once a seq is published.
-func (b *board) awaitSeq(ctx context.Context, seq int64) error {
-	b.mu.Lock()
-	if seq <= b.through {
-		b.mu.Unlock()
-		return nil
-	}
-	t := &ticket{seq: seq, done: make(chan placed, 1)}
-	b.seqs[t] = struct{}{}
-	b.mu.Unlock()
-	b.wake()
-	_, err := b.await(ctx, t)
-	return err
 }
 
 // awaitStream returns once a stream has a published fact after a version.
@@ -146,8 +130,6 @@ func (b *board) forget(t *ticket) {
 	switch {
 	case t.pos != 0:
 		removeTicket(b.appends, t.pos, t)
-	case t.seq != 0:
-		delete(b.seqs, t)
 	default:
 		removeTicket(b.streams, t.stream, t)
 	}
@@ -183,9 +165,7 @@ func (b *board) announce(through int64, facts []announcement) {
 	for _, f := range facts {
 		if f.idx == 0 {
 			b.recent.add(f.id, f.seq)
-			for _, t := range b.appends[f.pos] {
-				b.resolve(t, placed{first: f.seq})
-			}
+			b.settle(f.pos, placed{first: f.seq, id: f.id})
 		}
 		for _, t := range b.streams[f.stream] {
 			if f.version > t.after {
@@ -201,10 +181,18 @@ func (b *board) announce(through int64, facts []announcement) {
 // be less than before: the broker lost facts, and they are being published again.
 func (b *board) reached(through int64) {
 	b.through = through
-	for t := range b.seqs {
-		if t.seq <= through {
-			b.resolve(t, placed{})
+}
+
+// settle resolves those who wait for a position. Whoever waits for one append, and finds
+// another there, learns that its own was removed: a Postgres that was restored forgot it and
+// gave its position again. The caller holds the lock.
+func (b *board) settle(pos int64, p placed) {
+	for _, t := range b.appends[pos] {
+		if t.id != nil && *t.id != p.id {
+			b.resolve(t, placed{removed: true})
+			continue
 		}
+		b.resolve(t, p)
 	}
 }
 
@@ -212,7 +200,7 @@ func (b *board) reached(through int64) {
 func (b *board) position() (followed int64, anybody bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.followed, len(b.appends)+len(b.streams)+len(b.seqs) > 0
+	return b.followed, len(b.appends)+len(b.streams) > 0
 }
 
 // question is what a sweep asks Postgres, each thing once.
@@ -261,9 +249,7 @@ func (b *board) answered(a answer, all bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for pos, p := range a.appends {
-		for _, t := range b.appends[pos] {
-			b.resolve(t, p)
-		}
+		b.settle(pos, p)
 	}
 	for stream, version := range a.streams {
 		for _, t := range b.streams[stream] {

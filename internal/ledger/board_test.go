@@ -29,7 +29,7 @@ func wait[T any](what func() (T, error)) <-chan error {
 	return done
 }
 
-func (b *board) empty() bool { return len(b.appends)+len(b.streams)+len(b.seqs) == 0 }
+func (b *board) empty() bool { return len(b.appends)+len(b.streams) == 0 }
 
 func TestBoardWakesWhoWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -39,7 +39,6 @@ func TestBoardWakesWhoWaits(t *testing.T) {
 		waits := map[string]<-chan error{
 			"append":  wait(func() (_ int, err error) { at, err = b.awaitAppend(t.Context(), 7, &id); return }),
 			"another": wait(func() (placed, error) { return b.awaitAppend(t.Context(), 7, nil) }),
-			"seq":     wait(func() (int, error) { return 0, b.awaitSeq(t.Context(), 3) }),
 			"stream":  wait(func() (int, error) { return 0, b.awaitStream(t.Context(), "test/1", 2) }),
 		}
 		later := wait(func() (int, error) { return 0, b.awaitStream(t.Context(), "test/1", 3) })
@@ -88,6 +87,37 @@ func TestBoardRemembers(t *testing.T) {
 	})
 }
 
+// A restored Postgres gives a position again: whoever waits for the append that had it
+// before gets no number of another one.
+func TestBoardTellsWhoseNumberItIs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for name, happens := range map[string]func(*board){
+			"announced": func(b *board) { b.announce(3, []announcement{fact(3, 7, 2)}) },
+			"asked": func(b *board) {
+				b.answered(answer{through: 3, appends: map[int64]placed{7: {first: 3, id: uuidOf(2)}}}, true)
+			},
+		} {
+			b := newBoard()
+			forgotten, stored := uuidOf(1), uuidOf(2)
+			var old, now, anybody placed
+			waits := []<-chan error{
+				wait(func() (_ int, err error) { old, err = b.awaitAppend(t.Context(), 7, &forgotten); return }),
+				wait(func() (_ int, err error) { now, err = b.awaitAppend(t.Context(), 7, &stored); return }),
+				wait(func() (_ int, err error) { anybody, err = b.awaitAppend(t.Context(), 7, nil); return }),
+			}
+			happens(b)
+			for _, done := range waits {
+				if err := <-done; err != nil {
+					t.Errorf("%s: %v", name, err)
+				}
+			}
+			if !old.removed || old.first != 0 || now.removed || now.first != 3 || anybody.first != 3 {
+				t.Errorf("%s: %+v, %+v, %+v", name, old, now, anybody)
+			}
+		}
+	})
+}
+
 func TestBoardForgetsWhoGaveUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBoard()
@@ -96,7 +126,6 @@ func TestBoardForgetsWhoGaveUp(t *testing.T) {
 		waits := []<-chan error{
 			wait(func() (placed, error) { return b.awaitAppend(ctx, 7, nil) }),
 			wait(func() (placed, error) { return b.awaitAppend(ctx, 7, nil) }),
-			wait(func() (int, error) { return 0, b.awaitSeq(ctx, 3) }),
 			wait(func() (int, error) { return 0, b.awaitStream(ctx, "test/1", 2) }),
 		}
 		cancel(why)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/bgremover/bgremover/domain/event"
 )
@@ -104,11 +105,12 @@ func (l *Ledger) sweep(ctx context.Context, all bool) error {
 	batch := &pgx.Batch{}
 	batch.Queue("select through from ledger.published")
 	batch.Queue(`
-		select w.pos, min(n.seq), max(n.seq)
+		select w.pos, min(n.seq), max(n.seq), f.id
 		  from unnest($1::bigint[]) w (pos)
 		  left join ledger.numbers n using (pos)
+		  left join ledger.facts f on f.pos = w.pos and f.idx = 0
 		 where not exists (select from ledger.queue q where q.pos = w.pos)
-		 group by w.pos`, q.positions)
+		 group by w.pos, f.id`, q.positions)
 	batch.Queue(`
 		select w.stream, last.version
 		  from unnest($1::text[], $2::bigint[]) w (stream, after)
@@ -139,12 +141,13 @@ func readAnswer(results pgx.BatchResults) (answer, error) {
 	}
 	var pos int64
 	var first, last *int64
-	_, err = pgx.ForEachRow(rows, []any{&pos, &first, &last}, func() error {
+	var id pgtype.UUID
+	_, err = pgx.ForEachRow(rows, []any{&pos, &first, &last, &id}, func() error {
 		switch {
 		case first == nil:
 			a.appends[pos] = placed{removed: true}
 		case *last <= a.through:
-			a.appends[pos] = placed{first: *first}
+			a.appends[pos] = placed{first: *first, id: id}
 		}
 		return nil
 	})

@@ -102,13 +102,3 @@ func (l *Ledger) Published(ctx context.Context) (int64, error) {
 	}
 	return through, nil
 }
-
-// WaitPublished returns once a seq is published.
-func (l *Ledger) WaitPublished(ctx context.Context, seq int64) error {
-	ctx, cancel := l.patient(ctx)
-	defer cancel()
-	if err := l.board.awaitSeq(ctx, seq); err != nil {
-		return l.unavailable(fmt.Errorf("ledger: await a fact: %w", err))
-	}
-	return nil
-}

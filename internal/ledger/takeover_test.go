@@ -137,8 +137,8 @@ func TestAdoption(t *testing.T) {
 			s, _ := again.sequencer()
 			more, err := again.ledger.Append(t.Context(), again.upload(newImage()))
 			must(t, err)
-			if more.LastSeq() != all+1 || s.Counters().Adopted.Load() != all-6 {
-				t.Errorf("the next fact is %d, %d adopted", more.LastSeq(), s.Counters().Adopted.Load())
+			if lastSeq(more) != all+1 || s.Counters().Adopted.Load() != all-6 {
+				t.Errorf("the next fact is %d, %d adopted", lastSeq(more), s.Counters().Adopted.Load())
 			}
 			if got := w.record(all + 1); !reflect.DeepEqual(got[:all], want) {
 				t.Error("the record changed")
@@ -155,7 +155,7 @@ func TestAdoption(t *testing.T) {
 			end.Request = want[all-1].Cause.Request
 			repeated, err := again.ledger.Append(t.Context(), end)
 			must(t, err)
-			if !repeated.Repeated || len(repeated.Facts) != 2 || repeated.LastSeq() != all {
+			if !repeated.Repeated || len(repeated.Facts) != 2 || lastSeq(repeated) != all {
 				t.Errorf("%+v", repeated)
 			}
 		})
@@ -207,10 +207,10 @@ func TestAdoptionDisplaces(t *testing.T) {
 	if r := <-following; !errors.Is(r.err, event.ErrConflict) {
 		t.Errorf("the one that follows it: %+v", r)
 	}
-	if r := <-repeating; r.err != nil || !r.Repeated || r.LastSeq() != 3 {
+	if r := <-repeating; r.err != nil || !r.Repeated || lastSeq(r.Appended) != 3 {
 		t.Errorf("the repeated one: %+v", r)
 	}
-	if r := <-independent; r.err != nil || r.LastSeq() != 4 {
+	if r := <-independent; r.err != nil || lastSeq(r.Appended) != 4 {
 		t.Errorf("the independent one: %+v", r)
 	}
 	if n := s.Counters().Displaced.Load(); n != 3 {
@@ -218,7 +218,7 @@ func TestAdoptionDisplaces(t *testing.T) {
 	}
 	w.record(4)
 	made, err := w.ledger.Append(t.Context(), processed(other, 0)) // nothing is left of it
-	if err != nil || made.LastSeq() != 5 {
+	if err != nil || lastSeq(made) != 5 {
 		t.Errorf("%+v, %v", made, err)
 	}
 }
@@ -265,7 +265,7 @@ func TestAdoptionCompletesAnAppend(t *testing.T) {
 
 	s, _ := w.sequencer()
 	made := <-done
-	if made.Facts[0].Seq != 2 || made.LastSeq() != 3 || s.Counters().Adopted.Load() != 1 {
+	if made.Facts[0].Seq != 2 || lastSeq(made) != 3 || s.Counters().Adopted.Load() != 1 {
 		t.Errorf("%+v, %d adopted", made, s.Counters().Adopted.Load())
 	}
 	if _, ok := w.record(4)[2].Fact.(system.KeyDestroyed); !ok {

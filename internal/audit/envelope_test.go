@@ -44,7 +44,8 @@ func TestWhatIsWrittenIsTaken(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		data, err := json.Marshal(plain{
 			rapid.String().Draw(t, "text"), rapid.Float64().Draw(t, "count"),
-			map[string]float64{rapid.String().Draw(t, "member"): 1e300}, rapid.SliceOf(rapid.String()).Draw(t, "names"),
+			map[string]float64{rapid.String().Draw(t, "member"): 1e300},
+			rapid.SliceOf(rapid.String()).Draw(t, "names"),
 		})
 		if err != nil {
 			t.Fatal(err)

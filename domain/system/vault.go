@@ -1,6 +1,7 @@
-// Package system holds the facts that the service records about itself: so far, of the vault.
+// Package system holds the facts that the service records about itself: of the vault
+// (vault.go) and of projections (projection.go).
 //
-// It decides nothing; whoever destroys a key appends the fact that says so, in the same transaction.
+// About keys it decides nothing; whoever destroys one appends the fact that says so, in the same transaction.
 package system
 
 import (
@@ -33,7 +34,10 @@ const BecauseResurrected = "vault.key_resurrection_found"
 
 // Kinds lists the facts of this package for the registry.
 func Kinds() []event.Kind {
-	return []event.Kind{event.KindOf[KeyDestroyed](), event.KindOf[KeyResurrectionFound]()}
+	return []event.Kind{
+		event.KindOf[KeyDestroyed](), event.KindOf[KeyResurrectionFound](),
+		event.KindOf[ProjectionSkipped](), event.KindOf[ProjectionCertified](),
+	}
 }
 
 // KeyKind returns what kind of subject a key belongs to: the first part of its id.

@@ -43,6 +43,8 @@ var newest = []event.Fact{
 	staff.SignedIn{Until: noon.Add(12 * time.Hour)},
 	system.KeyDestroyed{Key: "image/0190b0a0-0000-7000-8000-0000000000aa", Why: "image.deleted"},
 	system.KeyResurrectionFound{Key: "image/0190b0a0-0000-7000-8000-0000000000aa"},
+	system.ProjectionSkipped{View: "images", Seq: 7, Reason: personal.Of("a release too old, see incident 12")},
+	system.ProjectionCertified{View: "images", Seq: 1000, Digest: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"},
 }
 
 // Every fact that was ever published can be read, for ever, as what it was: the golden file

@@ -1,0 +1,92 @@
+package system
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"strings"
+
+	"github.com/bgremover/bgremover/domain/event"
+	"github.com/bgremover/bgremover/domain/personal"
+	"github.com/bgremover/bgremover/domain/refusal"
+)
+
+// ProjectionSkipped says that a view goes on behind a fact that it could not apply: what it
+// shows lacks that fact. A rebuild passes over it, too, unless it can apply it by then.
+type ProjectionSkipped struct {
+	View   string        `json:"view"`
+	Seq    int64         `json:"seq"`
+	Reason personal.Text `json:"reason"`
+}
+
+// ProjectionCertified says that a view and a rebuild of it were compared, resting on the
+// same facts up to Seq, and were the same. Digest is over their rows.
+type ProjectionCertified struct {
+	View   string `json:"view"`
+	Seq    int64  `json:"seq"`
+	Digest string `json:"digest"` // SHA-256, in hexadecimal
+}
+
+// EventName implements [event.Fact].
+func (ProjectionSkipped) EventName() event.Name { return "projection.skipped.v1" }
+
+// EventName implements [event.Fact].
+func (ProjectionCertified) EventName() event.Name { return "projection.certified.v1" }
+
+// ProjectionStream returns the stream of what was decided about one fact in one view; with
+// seq 0, about the view as a whole. Its name follows from both, so that asking whether a fact
+// is skipped needs no search: it is a UUID of version 8 made of their SHA-256.
+func ProjectionStream(view string, seq int64) event.Stream {
+	id := sha256.Sum256(fmt.Appendf(nil, "projection\x00%s\x00%d", view, seq))
+	id[6] = id[6]&0x0f | 0x80 // version 8 (RFC 9562, section 5.8)
+	id[8] = id[8]&0x3f | 0x80
+	return event.Stream(fmt.Sprintf("projection/%x-%x-%x-%x-%x", id[0:4], id[4:6], id[6:8], id[8:10], id[10:16]))
+}
+
+// ProjectionKey returns the id of the key that seals who skipped a fact, and why.
+func ProjectionKey(view string, seq int64) personal.KeyID {
+	return personal.KeyID(ProjectionStream(view, seq))
+}
+
+// Skip asks for a fact to be passed over by a view.
+type Skip struct {
+	View      string
+	Seq       int64
+	Reason    string
+	StoppedAt int64 // the fact that the view is stopped at; 0 if it is not
+}
+
+// Refusals of a skip.
+var (
+	ErrNotStopped = refusal.New(refusal.Conflict, "projection.not_stopped",
+		"The view does not stand at that fact, and nothing else can be skipped.", "bgremover projections shows which views are stopped, and at which facts.")
+	ErrNoReason = refusal.New(refusal.Invalid, "projection.no_reason",
+		"A fact is skipped for a reason, which becomes part of the record: at most 1000 characters.", `Say it with --because "…".`)
+	ErrSkippedBefore = refusal.New(refusal.Conflict, "projection.skipped_before",
+		"This was recorded before, and the view has not gone on yet.", "Wait a few seconds and look at bgremover projections again.")
+)
+
+const longestReason = 1000
+
+// DecideSkip decides about a skip, given what was decided about that fact in that view before.
+func DecideSkip(before []event.Envelope, s Skip) (ProjectionSkipped, error) {
+	reason := strings.TrimSpace(s.Reason)
+	switch {
+	case reason == "" || len([]rune(reason)) > longestReason:
+		return ProjectionSkipped{}, ErrNoReason
+	case IsSkipped(before, s.View, s.Seq):
+		return ProjectionSkipped{}, ErrSkippedBefore
+	case s.Seq < 1 || s.StoppedAt != s.Seq:
+		return ProjectionSkipped{}, ErrNotStopped
+	}
+	return ProjectionSkipped{View: s.View, Seq: s.Seq, Reason: personal.Of(reason)}, nil
+}
+
+// IsSkipped says whether the facts of a stream have a view pass over a fact.
+func IsSkipped(facts []event.Envelope, view string, seq int64) bool {
+	for _, env := range facts {
+		if e, ok := env.Fact.(ProjectionSkipped); ok && e.View == view && e.Seq == seq {
+			return true
+		}
+	}
+	return false
+}

@@ -26,6 +26,7 @@ type logShowCmd struct {
 	Type    string `placeholder:"TYPE" help:"Only facts of this type, such as image.deleted.v1."`
 	Subject string `placeholder:"STREAM" help:"Only facts about this, such as image/0190…"`
 	From    int64  `default:"1" placeholder:"SEQ" help:"Begin at this place in the record."`
+	AsOf    asOf   `embed:""`
 	config.Folder
 }
 
@@ -39,6 +40,7 @@ func (c *logShowCmd) run(ctx context.Context, std streams) (err error) {
 	if c.Follow {
 		query.Set("follow", "true")
 	}
+	c.AsOf.addTo(query)
 	body, err := askService(ctx, c.Data, "/log?"+query.Encode())
 	if err != nil {
 		return err
@@ -66,7 +68,7 @@ func (c *logShowCmd) print(out io.Writer, body io.Reader) error {
 		if err := json.Unmarshal(lines.Bytes(), &l); err != nil {
 			return fmt.Errorf("read the service's answer: %w", err)
 		}
-		if _, err := fmt.Fprintf(out, "%7d  %s  %-26s %-10s %s\n", l.Seq, l.Time.Format("2006-01-02 15:04:05.000"), l.Type, l.Actor, l.Subject); err != nil {
+		if _, err := fmt.Fprintf(out, "%7d  %s  %-26s %-10s %s\n", l.Seq, l.Time.Format(momentLayout), l.Type, l.Actor, l.Subject); err != nil {
 			return err
 		}
 	}

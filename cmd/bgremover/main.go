@@ -4,7 +4,7 @@
 // Read it in this order: main.go (the subcommands), serve.go, service.go (everything that
 // the service consists of, opened top to bottom), uses.go, run.go (set going, and stopped);
 // ground.go and model.go (what it stands on), cutter.go, processor.go, record.go; then
-// remove.go, logshow.go. Wiring is explicit: there is no container and nothing registers itself.
+// remove.go, logshow.go, stream.go, officer.go (office.go is its service's side). Wiring is explicit: there is no container and nothing registers itself.
 package main
 
 import (
@@ -26,6 +26,8 @@ type commands struct {
 	Serve   serveCmd   `cmd:"" help:"Run the service: the pages, the API and everything behind them."`
 	Remove  removeCmd  `cmd:"" help:"Remove the background of photos."`
 	Log     logCmd     `cmd:"" help:"Look at the record of a running service."`
+	Stream  streamCmd  `cmd:"" help:"Look at one thing in the record, as it is or was known."`
+	Officer officerCmd `cmd:"" help:"Let officers in to the pages of the record, and out."`
 	Config  configCmd  `cmd:"" help:"Print the settings that are in force and where each comes from."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }

@@ -149,7 +149,7 @@ func (s *service) listen(ctx context.Context) (fronts []front, err error) {
 		return fronts, err
 	}
 	fronts = append(fronts, front{listener: control, Server: &http.Server{
-		Handler:           operator.Routes(operator.Config{Log: s.show, Ground: s.where, To: s.log}),
+		Handler:           operator.Routes(s.operatorConfig()),
 		ReadHeaderTimeout: time.Minute,
 		BaseContext:       func(net.Listener) context.Context { return ctx }, // who follows the log is no reason to stay
 	}})
@@ -161,6 +161,13 @@ func (s *service) listen(ctx context.Context) (fronts []front, err error) {
 		return fronts, fmt.Errorf("listen on --metrics-addr: %w", err)
 	}
 	return append(fronts, front{Server: &http.Server{Handler: s.metrics.Handler(), ReadHeaderTimeout: time.Minute}, listener: metrics}), nil
+}
+
+// operatorConfig wires what the control socket answers.
+func (s *service) operatorConfig() operator.Config {
+	return operator.Config{
+		Log: s.show, Place: s.office().Place, Stream: s.office().Story, Staff: s.staffDesk(), Ground: s.where, To: s.log,
+	}
 }
 
 func listenTCP(ctx context.Context, addr string) (net.Listener, error) {
@@ -228,7 +235,8 @@ func (s *service) janitor(ctx context.Context) error {
 func (s *service) purge(ctx context.Context) error {
 	_, requests := s.ledger.PurgeRequests(ctx, s.clock.Now().Add(-requestsKept))
 	_, work := postgres.PurgeWork(ctx, s.ground.pool, requestsKept)
-	return errors.Join(requests, work, s.views.Purge(ctx, s.clock.Now()))
+	_, sessions := postgres.PurgeSessions(ctx, s.ground.pool, s.clock.Now())
+	return errors.Join(requests, work, sessions, s.views.Purge(ctx, s.clock.Now()))
 }
 
 // recordWorks says whether an append would be answered.

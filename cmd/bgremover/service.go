@@ -196,6 +196,7 @@ func (s *service) openSite(context.Context) error {
 		Transform: s.cutter().transform,
 		View:      s.imagesView(),
 		Hours:     s.hours,
+		Officer:   s.officerPages(),
 		Now:       s.clock.Now,
 		Log:       s.log,
 		Metrics:   s.metrics,

@@ -29,8 +29,7 @@ type uses struct {
 func (s *service) openUses(context.Context) error {
 	pool, cut, deliveries := s.ground.pool, s.cutter(), postgres.NewDeliveries(s.ground.pool)
 	leases := postgres.NewLeases(pool)
-	// The record holds milliseconds: answers speak of the same moments.
-	now := func() time.Time { return s.clock.Now().Truncate(time.Millisecond) }
+	now := s.milliseconds
 	s.uses = uses{
 		upload: usecase.Upload{
 			Record: s.ledger, Vault: s.vault, Blobs: s.blobs, Retention: s.policy, Secrets: s.vault,
@@ -53,6 +52,9 @@ func (s *service) openUses(context.Context) error {
 	}
 	return nil
 }
+
+// milliseconds is the time as the record holds it: answers speak of the same moments.
+func (s *service) milliseconds() time.Time { return s.clock.Now().Truncate(time.Millisecond) }
 
 func (s *service) cutter() cutter { return cutter{s.model, &s.busy, s.metrics.Stage, s.asides} }
 

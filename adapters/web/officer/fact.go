@@ -98,15 +98,7 @@ func (p Pages) one(r *http.Request) (Fact, error) {
 	if err != nil || seq < 1 || strconv.FormatInt(seq, 10) != r.PathValue("n") {
 		return Fact{}, ledger.ErrNoFact
 	}
-	found, err := p.Record.Facts(r.Context(), seq)
-	if err != nil {
-		return Fact{}, err
-	}
-	f, ok := found[seq]
-	if !ok {
-		return Fact{}, ledger.ErrNoFact
-	}
-	return f, nil
+	return p.Record.Fact(r.Context(), seq)
 }
 
 // Body serves the exact bytes that a fact is stored as, and that its leaf is the hash of.

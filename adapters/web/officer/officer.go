@@ -54,8 +54,10 @@ type Record interface {
 	Effects(ctx context.Context, fact id.Fact) ([]trail.Fact, error)
 	// Place returns the number of the last fact that was known at a moment.
 	Place(ctx context.Context, m moment.Moment) (int64, error)
-	// Facts reads facts of the record by their numbers. One that is not there is left out.
-	Facts(ctx context.Context, seqs ...int64) (map[int64]Fact, error)
+	// Facts reads facts by their numbers, without what is personal. One that is not there is left out.
+	Facts(ctx context.Context, seqs ...int64) (map[int64]event.Envelope, error)
+	// Fact reads one fact whole, or answers ledger.ErrNoFact.
+	Fact(ctx context.Context, seq int64) (Fact, error)
 	// Prove proves that a fact is in the tree of the newest public checkpoint.
 	Prove(ctx context.Context, seq int64) (Proof, error)
 }

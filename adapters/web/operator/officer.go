@@ -32,14 +32,14 @@ type Staff struct {
 type Person struct {
 	Name string `json:"name"`
 	Role string `json:"role,omitempty"`
+	Site string `json:"site,omitempty"` // where people reach the pages; "" when the service is to know
 }
 
-// OfficerLink is the answer to POST /officer/link. Its path is a secret until it is used.
+// OfficerLink is the answer to POST /officer/link. The link is a secret until it is used.
 type OfficerLink struct {
-	Address string    `json:"address"`
-	Path    string    `json:"path"`
+	Link    string    `json:"link"`
 	Until   time.Time `json:"until"`
-	Invited bool      `json:"invited"`
+	Invited bool      `json:"invited"` // the record says so since now
 }
 
 // OfficerEnded is the answer to POST /officer/end: how much was ended.
@@ -51,24 +51,30 @@ type OfficerEnded struct {
 // linkOfficer answers with a link that opens a session for a person, who is invited if need be.
 func linkOfficer(s Staff, to *slog.Logger) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		name, role, err := readPerson(w, r)
+		p, name, err := readPerson(w, r)
+		if p.Site == "" {
+			p.Site = s.Address()
+		}
+		if err == nil && p.Site == "" {
+			err = errNoSite
+		}
 		if err != nil {
 			refuse(w, r, err, to)
 			return
 		}
-		link, err := s.Link.Do(r.Context(), name, role)
+		link, err := s.Link.Do(r.Context(), name, event.Role(p.Role))
 		if err != nil {
 			refuse(w, r, err, to)
 			return
 		}
-		reply(w, OfficerLink{Address: s.Address(), Path: s.Path(link.Token), Until: link.Until, Invited: link.Invited})
+		reply(w, OfficerLink{Link: p.Site + s.Path(link.Token), Until: link.Until, Invited: link.Invited})
 	}
 }
 
 // endOfficer ends everything that a person has open.
 func endOfficer(s Staff, to *slog.Logger) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		name, _, err := readPerson(w, r)
+		_, name, err := readPerson(w, r)
 		if err != nil {
 			refuse(w, r, err, to)
 			return
@@ -82,14 +88,18 @@ func endOfficer(s Staff, to *slog.Logger) http.HandlerFunc {
 	}
 }
 
-var errPerson = refusal.New(refusal.Invalid, "operator.person", "The request is not what it should be.", "Use the same release of bgremover as the service.")
+var (
+	errPerson = refusal.New(refusal.Invalid, "operator.person",
+		"The request is not what it should be.", "Use the same release of bgremover as the service.")
+	errNoSite = refusal.New(refusal.Invalid, "operator.no_site",
+		"The service does not know where people reach it.", "Say so with --url, such as --url https://bgremover.example.org.")
+)
 
-func readPerson(w http.ResponseWriter, r *http.Request) (name personal.Text, role event.Role, err error) {
+func readPerson(w http.ResponseWriter, r *http.Request) (p Person, name personal.Text, err error) {
 	const longest = 16 << 10
-	var p Person
 	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, longest)).Decode(&p); err != nil {
-		return personal.Text{}, "", errPerson
+		return Person{}, personal.Text{}, errPerson
 	}
 	name, err = staff.NameOf(p.Name)
-	return name, event.Role(p.Role), err
+	return p, name, err
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/bgremover/bgremover/domain/personal"
 	"github.com/bgremover/bgremover/domain/staff"
 	"github.com/bgremover/bgremover/domain/system"
+	"github.com/bgremover/bgremover/internal/ledger"
 	"github.com/bgremover/bgremover/internal/merkle"
 	"github.com/bgremover/bgremover/projections/trail"
 )
@@ -111,39 +112,46 @@ func (r *Record) Place(ctx context.Context, m moment.Moment) (int64, error) {
 }
 
 // Facts implements [officer.Record].
-func (r *Record) Facts(_ context.Context, seqs ...int64) (map[int64]officer.Fact, error) {
-	all, found := r.all(), map[int64]officer.Fact{}
+func (r *Record) Facts(_ context.Context, seqs ...int64) (map[int64]event.Envelope, error) {
+	all, found := r.all(), map[int64]event.Envelope{}
 	for _, seq := range seqs {
-		if seq < 1 || seq > int64(len(all)) {
-			continue
+		if seq >= 1 && seq <= int64(len(all)) {
+			found[seq] = hide(all[seq-1], personal.Sealed)
 		}
-		f := officer.Fact{Envelope: all[seq-1], Body: stored(all[seq-1])}
-		as := personal.Sealed
-		for _, env := range all {
-			if d, ok := env.Fact.(system.KeyDestroyed); ok && d.Key == personal.KeyID(f.Stream) {
-				f.Erased, as = env.Seq, personal.Erased
-			}
-		}
-		f.Fact = hide(f.Fact, as)
-		if !f.Actor.Who.IsEmpty() {
-			f.Actor.Who = as
-		}
-		found[seq] = f
 	}
 	return found, nil
 }
 
+// Fact implements [officer.Record].
+func (r *Record) Fact(_ context.Context, seq int64) (officer.Fact, error) {
+	all := r.all()
+	if seq < 1 || seq > int64(len(all)) {
+		return officer.Fact{}, ledger.ErrNoFact
+	}
+	f, as := officer.Fact{Body: stored(all[seq-1])}, personal.Sealed
+	for _, env := range all {
+		if d, ok := env.Fact.(system.KeyDestroyed); ok && d.Key == personal.KeyID(all[seq-1].Stream) {
+			f.Erased, as = env.Seq, personal.Erased
+		}
+	}
+	f.Envelope = hide(all[seq-1], as)
+	return f, nil
+}
+
 // hide closes the personal fields of a fact.
-func hide(f event.Fact, as personal.Text) event.Fact {
-	switch f := f.(type) {
+func hide(env event.Envelope, as personal.Text) event.Envelope {
+	if !env.Actor.Who.IsEmpty() {
+		env.Actor.Who = as
+	}
+	switch f := env.Fact.(type) {
 	case image.Uploaded:
 		f.Owner, f.FileName = as, as
-		return f
+		env.Fact = f
 	case staff.Invited:
 		f.Name = as
-		return f
+		env.Fact = f
 	}
-	return f
+	return env
 }
 
 // stored makes bytes of a fact that name it as the record's do.

@@ -30,7 +30,9 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {
 		main()
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	removeFaulty()
+	os.Exit(code)
 }
 
 // program runs one command line in a process of its own.
@@ -78,14 +80,28 @@ func (l *lines) String() string {
 	return l.all.String()
 }
 
+// serveFlags are the arguments of a service with the small model on any free address.
+func serveFlags(data string) []string {
+	return []string{
+		"serve", "--data", data, "--addr", "127.0.0.1:0", "--metrics-addr", "",
+		"--model", "u2netp", "--accept-model-passport", "u2netp", "--log-level", "warn",
+	}
+}
+
 // serve starts a service with the small model and returns once it is ready.
 func serve(t testing.TB, data string, flags ...string) *running {
 	t.Helper()
-	args := append([]string{
-		"serve", "--data", data, "--addr", "127.0.0.1:0", "--metrics-addr", "",
-		"--model", "u2netp", "--accept-model-passport", "u2netp", "--log-level", "warn",
-	}, flags...)
-	r := &running{t: t, cmd: program(context.Background(), args...), data: data, log: &lines{}, done: make(chan error, 1)}
+	r := launch(t, program(context.Background(), append(serveFlags(data), flags...)...), data)
+	if r.url == "" {
+		t.Fatalf("the service did not get ready:\n%s", r.log)
+	}
+	return r
+}
+
+// launch starts a service and returns once it is ready, or over: then it has no url.
+func launch(t testing.TB, cmd *exec.Cmd, data string) *running {
+	t.Helper()
+	r := &running{t: t, cmd: cmd, data: data, log: &lines{}, done: make(chan error, 1)}
 	out, err := r.cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -109,15 +125,23 @@ func serve(t testing.TB, data string, flags ...string) *running {
 	})
 	select {
 	case line := <-ready:
-		url, ok := strings.CutPrefix(strings.TrimSpace(line), "bgremover is ready on ")
-		if !ok {
-			t.Fatalf("the service did not get ready: %q\n%s", line, r.log)
-		}
-		r.url = url
+		r.url, _ = strings.CutPrefix(strings.TrimSpace(line), "bgremover is ready on ")
 	case <-time.After(time.Minute):
 		t.Fatal("the service did not get ready in a minute")
 	}
 	return r
+}
+
+// endedBy says whether the process has ended, and by that signal.
+func (r *running) endedBy(signal syscall.Signal) bool {
+	select {
+	case err := <-r.done:
+		r.done <- err
+	case <-time.After(10 * time.Second):
+		return false
+	}
+	status, ok := r.cmd.ProcessState.Sys().(syscall.WaitStatus)
+	return ok && status.Signaled() && status.Signal() == signal
 }
 
 // kill ends the process as a power cut would. It may be over already.
@@ -150,11 +174,15 @@ func (r *running) record(flags ...string) []operator.Line {
 	if code != 0 {
 		r.t.Fatalf("log show: %d, %s", code, errs)
 	}
-	var found []operator.Line
+	return parseLines(r.t, out)
+}
+
+func parseLines(t testing.TB, out string) (found []operator.Line) {
+	t.Helper()
 	for text := range strings.Lines(out) {
 		var l operator.Line
 		if err := json.Unmarshal([]byte(text), &l); err != nil {
-			r.t.Fatalf("log show printed %q: %v", text, err)
+			t.Fatalf("log show printed %q: %v", text, err)
 		}
 		found = append(found, l)
 	}

@@ -38,7 +38,9 @@ func (r *modelReader) begin() {
 	case 0:
 		after.Offset = 0
 	case 1:
-		after.Offset = r.log.end() + r.rand.Int64N(3)
+		if after.Seq > 0 {
+			after.Offset = r.log.end() + 1000 // where it stood in a partition of which the end was lost
+		}
 	}
 	r.src = &shaky{memory: r.log.memory, rand: r.rand, seen: r.log.end()}
 	patience := time.Hour

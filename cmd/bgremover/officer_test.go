@@ -1,0 +1,188 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/cookiejar"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/bgremover/bgremover/adapters/web/operator"
+	"github.com/bgremover/bgremover/domain/image"
+)
+
+// officerLink makes a link for somebody.
+func (r *running) officerLink(name string) string {
+	r.t.Helper()
+	out, errs, code := bgremover(r.t, "officer", "link", "--name", name, "--role", "officer", "--data", r.data)
+	if code != 0 || !strings.HasPrefix(out, r.url+"/officer/enter?link=") || !strings.Contains(errs, "one session") {
+		r.t.Fatalf("officer link: %d, %q, %q", code, out, errs)
+	}
+	return strings.TrimSpace(out)
+}
+
+// stream is what `bgremover stream show --json` prints.
+func (r *running) stream(args ...string) (s operator.Stream) {
+	r.t.Helper()
+	out, errs, code := bgremover(r.t, append([]string{"stream", "show", "--json", "--data", r.data}, args...)...)
+	if code != 0 {
+		r.t.Fatalf("stream show: %d, %s", code, errs)
+	}
+	if err := json.Unmarshal([]byte(out), &s); err != nil {
+		r.t.Fatalf("stream show printed %q: %v", out, err)
+	}
+	return s
+}
+
+func TestTimeTravel(t *testing.T) {
+	t.Parallel()
+	s := serve(t, dataFolder(t))
+	up := s.upload(photo(t))
+	until(t, "the cutout", func() bool { return s.status(up) == "ready" })
+	ready := time.Now().UTC()
+	s.ask(http.MethodDelete, "/v1/images/"+up.ID, up.Capability)
+	subject := "image/" + up.ID
+
+	for moment, want := range map[string]image.Status{"1": image.Waiting, "2": image.Ready, ready.Format(time.RFC3339Nano): image.Ready, "4": image.Gone} {
+		got := s.stream(subject, "--as-of", moment)
+		if got.State == nil || got.State.Status != want || got.Erased == nil || got.Erased.Seq != 4 {
+			t.Errorf("as of %s: %+v", moment, got)
+		}
+		if data := string(got.Facts[0].Data); !strings.Contains(data, `"name":"[erased]"`) || strings.Contains(data, "holiday") {
+			t.Errorf("as of %s: %s", moment, data)
+		}
+	}
+	for moment, want := range map[string]int{"1": 1, "3": 3, ready.Format(time.RFC3339Nano): 2, "2000-01-01 12:00": 0} {
+		if got := s.record("--as-of", moment); len(got) != want {
+			t.Errorf("log show as of %s: %s", moment, story(got))
+		}
+	}
+	text, _, _ := bgremover(t, "stream", "show", subject, "--data", s.data)
+	for _, want := range []string{"retention.deadline allow image.delete-24h", "state     deleted", "because: requested", "[erased]", "by fact 4"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("stream show lacks %q:\n%s", want, text)
+		}
+	}
+	for _, wrong := range []struct{ args, says string }{
+		{"stream show image/nobody", "says nothing about it"},
+		{"stream show " + subject + " --as-of 5", "The record has 4 facts"},
+		{"stream show vault/" + up.ID + " --as-of 3", "its first fact is number 4"},
+		{"stream show " + subject + " --as-of soon", "neither a fact's number nor a time"},
+		{"log show --as-of 2100-01-01", "still to come"},
+		{"log show --as-of 2 --follow", "either --as-of or --follow"},
+	} {
+		_, errs, code := bgremover(t, append(strings.Fields(wrong.args), "--data", s.data)...)
+		if code != 1 || !strings.Contains(errs, wrong.says) {
+			t.Errorf("%s: %d, %s", wrong.args, code, errs)
+		}
+	}
+}
+
+// browser is somebody with a jar for cookies.
+func browser(t *testing.T) *http.Client {
+	t.Helper()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &http.Client{Jar: jar}
+}
+
+// fetch asks for a page, or sends a form when there is one.
+func fetch(t *testing.T, c *http.Client, address string, form url.Values) answer {
+	t.Helper()
+	method, body := http.MethodGet, strings.NewReader("")
+	if form != nil {
+		method, body = http.MethodPost, strings.NewReader(form.Encode())
+	}
+	req, err := http.NewRequestWithContext(t.Context(), method, address, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	res, err := c.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	content, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer{res.StatusCode, res.Header, content}
+}
+
+func TestOfficersOnARealService(t *testing.T) {
+	t.Parallel()
+	s := serve(t, dataFolder(t))
+	link := s.officerLink("Grace Hopper")
+	parsed, err := url.Parse(link)
+	if err != nil {
+		t.Fatal(err)
+	}
+	form := url.Values{"link": parsed.Query()["link"]}
+	in, out := browser(t), browser(t)
+	if got := fetch(t, in, s.url+"/officer/enter", form); got.code != 200 || !strings.Contains(string(got.body), "Grace Hopper") {
+		t.Fatalf("entering: %s", got)
+	}
+	if got := fetch(t, out, s.url+"/officer/enter", form); got.code != 403 {
+		t.Errorf("the same link again: %s", got)
+	}
+	if got := fetch(t, out, s.url+"/officer/log", nil); got.code != 401 {
+		t.Errorf("without a session: %s", got)
+	}
+	if got := story(s.record()); got != "staff.invited staff.signed_in" {
+		t.Errorf("recorded: %s", got)
+	}
+	s.stop()
+	again := serve(t, s.data, "--addr", strings.TrimPrefix(s.url, "http://"))
+	if got := fetch(t, in, again.url+"/officer/log/2", nil); got.code != 200 || !strings.Contains(string(got.body), "[sealed]") {
+		t.Errorf("after a restart: %s", got)
+	}
+	again.officerLink("Grace Hopper")
+	again.officerLink("Ada Lovelace")
+	for _, step := range []struct{ name, says string }{
+		{"Grace Hopper", "ended 1 session, took back 1 link"},
+		{"Grace Hopper", "ended 0 sessions, took back 0 links"},
+		{"Nobody", "Nobody of this name was invited"},
+	} {
+		said, errs, _ := bgremover(t, "officer", "end", "--name", step.name, "--data", s.data)
+		if !strings.Contains(said+errs, step.says) {
+			t.Errorf("officer end %s: %s%s", step.name, said, errs)
+		}
+	}
+	if got := fetch(t, in, again.url+"/officer/log", nil); got.code != 401 {
+		t.Errorf("after its end: %s", got)
+	}
+	if got := story(again.record()); got != "staff.invited staff.signed_in staff.invited" {
+		t.Errorf("recorded: %s", got)
+	}
+	for _, name := range []string{"Hopper", "Lovelace"} {
+		if strings.Contains(s.log.String()+again.log.String()+fmt.Sprint(again.record()), name) {
+			t.Errorf("%s stands in the open", name)
+		}
+	}
+}
+
+func TestOfficerLinkWantsToKnowTheSite(t *testing.T) {
+	t.Parallel()
+	s := serve(t, dataFolder(t), "--behind-tls-proxy")
+	args := []string{"officer", "link", "--name", "Grace Hopper", "--role", "responder", "--data", s.data}
+	if _, errs, code := bgremover(t, args...); code != 1 || !strings.Contains(errs, "--url") {
+		t.Errorf("behind a proxy: %d, %s", code, errs)
+	}
+	if _, errs, code := bgremover(t, append(args, "--url", "https://bg.example.org/pages")...); code != 1 || !strings.Contains(errs, "the address of a site") {
+		t.Errorf("no site: %d, %s", code, errs)
+	}
+	out, errs, code := bgremover(t, append(args, "--url", "https://bg.example.org/")...)
+	if code != 0 || !strings.HasPrefix(out, "https://bg.example.org/officer/enter?link=") {
+		t.Errorf("with a site: %d, %s%s", code, out, errs)
+	}
+	if got := story(s.record()); got != "staff.invited" {
+		t.Errorf("recorded: %s", got)
+	}
+}

@@ -51,6 +51,7 @@ type Reader struct {
 	at       int64
 	after    Position  // what came up to there was handed out before
 	unproven bool      // nobody has looked yet whether that fact stands where the position says
+	whole    bool      // it reads, or has read, from the beginning
 	stuck    time.Time // since when there is a gap at the end; zero if there is none
 	err      error     // the alarm that ended it
 }
@@ -65,7 +66,7 @@ func NewReader(src Source, after Position, o ReaderOptions) *Reader {
 	}
 	return &Reader{
 		src: src, log: o.Log, patience: o.Patience, rule: newRule(after.Seq, after.Offset),
-		at: after.Offset, after: after, unproven: after.Seq > 0,
+		at: after.Offset, after: after, unproven: after.Seq > 0, whole: after.Seq == 0,
 	}
 }
 
@@ -104,9 +105,7 @@ func (r *Reader) judge(f Fetched) ([]Entry, error) {
 	if r.unproven {
 		r.unproven = false
 		if len(f.Entries) == 0 || f.Entries[0].Offset != r.after.Offset || f.Entries[0].Seq != r.after.Seq {
-			// The position is another partition's, or this one's before the broker lost its end.
-			// Only from the beginning on the rule tells which of several copies is the record.
-			r.rule, r.at = newRule(0, 0), 0
+			r.again(r.after.Seq) // the position is another partition's, or this one's before the broker lost its end
 			return nil, nil
 		}
 		r.rule.lastAt = r.after.Offset // so that what stood early before it is never taken for what follows
@@ -134,6 +133,13 @@ func (r *Reader) judge(f Fetched) ([]Entry, error) {
 	return entries, r.mindTheGap(f)
 }
 
+// again reads from the beginning: only from there on the rule tells which of several copies
+// is the record. What was handed out before, up to a seq, is not handed out again.
+func (r *Reader) again(seq int64) {
+	r.rule, r.at, r.stuck = newRule(0, 0), 0, time.Time{}
+	r.after, r.whole = Position{Seq: seq}, true
+}
+
 // mindTheGap runs out of patience when the partition's end was reached and what is
 // missing has not come.
 func (r *Reader) mindTheGap(f Fetched) error {
@@ -145,6 +151,10 @@ func (r *Reader) mindTheGap(f Fetched) error {
 		r.stuck = time.Now()
 	case time.Since(r.stuck) >= r.patience:
 		from, err := r.rule.giveUp()
+		if err != nil && !r.whole {
+			r.again(r.rule.last) // the position may be that of a later copy
+			return nil
+		}
 		if err != nil {
 			return err
 		}

@@ -100,6 +100,7 @@ func TestReader(t *testing.T) {
 		"a gap for good":         {given: []Entry{entry(0, 1), entry(1, 3)}, then: []int64{1}, fails: ErrGap},
 		"shorter than it was":    {given: []Entry{entry(0, 1)}, after: Position{Seq: 5, Offset: 4}, fails: ErrLost},
 		"lost, and there again":  {given: []Entry{entry(0, 1), entry(1, 2), entry(2, 3)}, after: Position{Seq: 2, Offset: 9}, then: []int64{3}},
+		"at a later copy":        {given: []Entry{entry(0, 1), entry(1, 2), entry(2, 3), entry(3, 2), entry(4, 4)}, after: Position{Seq: 2, Offset: 3}, then: []int64{3, 4}},
 		"its beginning removed":  {given: []Entry{entry(3, 4)}, start: 3, fails: ErrCut},
 	}
 	for name, tt := range tests {

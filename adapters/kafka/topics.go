@@ -39,9 +39,17 @@ var topics = []topic{
 		},
 	},
 	{
+		name: ledger.TopicCheckpoints, partitions: 1, exact: true, // one order, as it was signed
+		config: map[string]string{
+			"retention.ms": "-1", "retention.bytes": "-1", "cleanup.policy": "delete",
+			"max.message.bytes":              strconv.Itoa(maxMessageBytes),
+			"unclean.leader.election.enable": "false",
+		},
+	},
+	{
 		name: ledger.TopicWork, partitions: 12,
 		config: map[string]string{
-			"retention.ms": "172800000", "cleanup.policy": "delete", // two days
+			"retention.ms": strconv.FormatInt(ledger.WorkKept.Milliseconds(), 10), "cleanup.policy": "delete",
 			"max.message.bytes": strconv.Itoa(maxMessageBytes),
 		},
 	},

@@ -223,6 +223,10 @@ func (a *adoption) place(ctx context.Context, tx pgx.Tx) error {
 	if err != nil {
 		return err
 	}
+	free, err := drawPositions(ctx, tx, len(a.unknown)) // those that are not needed leave holes
+	if err != nil {
+		return err
+	}
 	for _, i := range a.unknown {
 		n, request := &a.facts[i], a.headers[i].cause.Request
 		if i > 0 {
@@ -232,11 +236,17 @@ func (a *adoption) place(ctx context.Context, tx pgx.Tx) error {
 			n.pos, n.idx = before.pos, before.idx+1
 			continue
 		}
-		if err := tx.QueryRow(ctx, "select nextval('ledger.position')").Scan(&n.pos); err != nil {
-			return err
-		}
+		n.pos, free = free[0], free[1:]
 	}
 	return nil
+}
+
+func drawPositions(ctx context.Context, tx pgx.Tx, n int) ([]int64, error) {
+	rows, err := tx.Query(ctx, "select nextval('ledger.position') from generate_series(1, $1)", n)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowTo[int64])
 }
 
 // lastFact is the fact before an unknown one.

@@ -103,7 +103,7 @@ func (t *term) send(batch []numbered) (offset int64, err error) {
 		if n.seq > t.scanned.seq {
 			record = append(record, recordMessage(n))
 		}
-		if m := workMessage(n); m != nil {
+		if m := workMessage(n, t.stale); m != nil {
 			work = append(work, m)
 		}
 	}
@@ -140,14 +140,37 @@ func recordMessage(n numbered) *message.Message {
 
 var nameOfUpload = image.Uploaded{}.EventName()
 
-// workMessage returns what the processors get of a fact: the fact itself, if it is an upload.
-func workMessage(n numbered) *message.Message {
+// WorkKept is how long [TopicWork] keeps an upload: far longer than any picture lives.
+const WorkKept = 48 * time.Hour
+
+// noteStale looks up how old the newest fact is. Uploads that are older by as much as the
+// topic of the processors keeps them are not handed over again: there they would be gone,
+// and a record of years that is restored holds a great many of them.
+func (t *term) noteStale(ctx context.Context) error {
+	var body []byte
+	err := t.conn.QueryRow(ctx, `
+		select f.body from ledger.numbers n join ledger.facts f using (pos, idx) where n.seq = $1`, t.head).Scan(&body)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if h, _, err := readEnvelope(body); err == nil { // what is no envelope holds up nothing here
+		t.stale = h.at.Add(-WorkKept)
+	}
+	return nil
+}
+
+// workMessage returns what the processors get of a fact: the fact itself, if it is an upload
+// that is not stale.
+func workMessage(n numbered, stale time.Time) *message.Message {
 	img, about := image.OfStream(n.stream)
 	if !about || !strings.Contains(string(n.body), string(nameOfUpload)) {
 		return nil
 	}
 	h, _, err := readEnvelope(n.body)
-	if err != nil || h.name != nameOfUpload {
+	if err != nil || h.name != nameOfUpload || h.at.Before(stale) {
 		return nil
 	}
 	m := message.NewMessage(string(h.id), n.body)

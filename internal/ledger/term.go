@@ -25,6 +25,8 @@ type term struct {
 	through int64        // up to here everything is published
 	offset  int64        // a copy of through stands there or later
 	top     int64        // the highest offset that the broker returned; -1 while there is none
+	signs   signs
+	stale   time.Time // uploads that are older are not handed to the processors again
 }
 
 // place is a fact's seq, and an offset at which it stands.
@@ -36,7 +38,7 @@ var errTermOver = errors.New("ledger: another sequencer has begun a term")
 // begin starts a term: no older one can give a number any more. It reads back what Kafka
 // has and Postgres does not know, and only then is the record known to be whole.
 func (s *Sequencer) begin(ctx context.Context, conn *pgx.Conn) (*term, error) {
-	t := &term{Sequencer: s, conn: conn, top: -1}
+	t := &term{Sequencer: s, conn: conn, top: -1, signs: newSigns()}
 	var root []byte
 	err := conn.QueryRow(ctx, `
 		with raised as (update ledger.head set term = term + 1 returning term, seq, root)
@@ -72,11 +74,17 @@ func (t *term) prepare(ctx context.Context, root []byte) error {
 	if err := t.complete(ctx); err != nil {
 		return fmt.Errorf("complete what was published in part: %w", err)
 	}
+	if err := t.noteStale(ctx); err != nil {
+		return fmt.Errorf("read the newest fact: %w", err)
+	}
 	_, err := t.conn.Exec(ctx, "update ledger.head set halted = null where term = $1 and halted is not null", t.number)
 	if err != nil {
 		return fmt.Errorf("lift the halt: %w", err)
 	}
-	return t.catchUp(ctx)
+	if err := t.catchUp(ctx); err != nil {
+		return err
+	}
+	return t.mendCheckpoints(ctx)
 }
 
 // halting says whether an error is one that no later term can put right by itself.
@@ -99,6 +107,8 @@ func (t *term) work(ctx context.Context) error {
 	defer poll.Stop()
 	var flying, next []numbered
 	landed := make(chan flight, 1)
+	sign, stop := t.Signing.ticks()
+	defer stop()
 	look := true // at the queue
 	for {
 		if look && len(next) == 0 && (len(flying) == 0 || t.full(flying)) {
@@ -123,6 +133,14 @@ func (t *term) work(ctx context.Context) error {
 			flying, look = nil, true
 		case <-t.ledger.queued:
 			look = true
+		case <-sign:
+			if err := t.signNext(ctx); err != nil {
+				return err
+			}
+		case then := <-t.signs.done:
+			if err := then(ctx); err != nil {
+				return err
+			}
 		case <-poll.C:
 			// Also during a flight: a connection that is gone has given the lock away.
 			var queued bool

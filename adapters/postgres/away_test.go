@@ -12,7 +12,7 @@ import (
 )
 
 // calls are all that others may ask of this package at any time.
-func calls(pool *pgxpool.Pool, v *Vault) map[string]func(context.Context) error {
+func calls(pool *pgxpool.Pool, v testVault) map[string]func(context.Context) error {
 	const img = "01990000-0000-7000-8000-0000000000aa"
 	r, l, a, d := NewRequests(pool), NewLeases(pool), NewAttempts(pool), NewDeliveries(pool)
 	return map[string]func(context.Context) error{
@@ -30,7 +30,7 @@ func calls(pool *pgxpool.Pool, v *Vault) map[string]func(context.Context) error 
 }
 
 func TestPostgresIsAway(t *testing.T) {
-	v := newVault(t, database(t))
+	v := newVault(t, newDatabase(t))
 	nobody, err := pgxpool.New(t.Context(), "host="+t.TempDir()+" user=nobody")
 	must(t, err)
 	t.Cleanup(nobody.Close)
@@ -47,9 +47,11 @@ func TestPostgresIsAway(t *testing.T) {
 
 // What waiting does not mend does not tell anybody to wait.
 func TestPostgresIsThereAndRefuses(t *testing.T) {
-	pool := database(t)
-	v := newVault(t, pool)
-	_, err := pool.Exec(t.Context(), `drop schema work cascade; drop schema vault cascade`)
+	d := newDatabase(t)
+	v, pool := newVault(t, d), d.App
+	_, err := pool.Exec(t.Context(), `drop schema work cascade`)
+	must(t, err)
+	_, err = d.vault.Exec(t.Context(), `drop table vault.keys`)
 	must(t, err)
 	for name, call := range calls(pool, v) {
 		if err := call(t.Context()); err == nil || errors.Is(err, event.ErrUnavailable) {

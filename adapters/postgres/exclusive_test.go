@@ -40,11 +40,10 @@ func TestExclusive(t *testing.T) {
 func TestExclusiveEndsWithItsConnection(t *testing.T) {
 	pool := database(t)
 	ok, err := Exclusive(t.Context(), pool, "janitor", func(ctx context.Context) error {
-		_, err := pool.Exec(t.Context(), `
+		administer(t, pool, `
 			select pg_terminate_backend(pid)
 			from pg_locks
 			where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database())`)
-		must(t, err)
 		<-ctx.Done()
 		return ctx.Err()
 	})

@@ -2,6 +2,8 @@ package postgres
 
 import (
 	"bytes"
+	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -19,68 +21,204 @@ var (
 	ErrKeysetMissing = errors.New("the vault holds keys, but the key-encryption keyset that opens them is not there: " +
 		"put the file back from its backup, or from the machine that made it; a new one would open nothing")
 	ErrKeysetWrong = errors.New("the key-encryption keyset does not belong to this vault: " +
-		"use the file that was made with it")
+		"use the file that was made with it; if the database came back from a backup whose key-encryption key was destroyed " +
+		"since, that backup cannot be opened any more, as intended")
+	ErrKeysetBehind = errors.New("the key-encryption keyset lacks a key by which the vault is wrapped: " +
+		"copy the file from the machine where bgremover vault rotate was run")
 	ErrKeysetExposed = errors.New("the key-encryption keyset may be read by others: " +
 		"run chmod 600 on it, and find out who could read it")
 	ErrKeysetDamaged = errors.New("the key-encryption keyset cannot be read: " +
 		"put the file back from its backup")
+	ErrKeysetSealed = errors.New("the key-encryption keyset is sealed by a key management service: " +
+		"name the key there with --vault-key")
+	ErrKeysetClear = errors.New("the key-encryption keyset stands in clear, and --vault-key names a key that should seal it: " +
+		"run bgremover vault rewrap --to with that name first")
 )
 
-// loadKeyset reads the key-encryption keyset, a Tink keyset in JSON. A file that is not
-// there is [fs.ErrNotExist].
-func loadKeyset(path string) (tink.AEAD, error) {
-	f, err := os.Open(path)
+// KeysetFile is where the key-encryption keyset is: a Tink keyset in JSON, readable by its
+// owner alone.
+type KeysetFile struct {
+	Path string
+	// Under is what it is sealed under, a key of a key management service; nil: it stands in clear.
+	Under tink.AEAD
+}
+
+// keysetContext is the associated data of a sealed keyset: nothing else sealed under the same
+// key can take its place.
+var keysetContext = []byte("bgremover key-encryption keyset")
+
+// read reads the keyset. A file that is not there is [fs.ErrNotExist].
+func (f KeysetFile) read() (*keyset.Handle, error) {
+	content, err := f.content()
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = f.Close() }()
-	info, err := f.Stat()
+	var parts struct {
+		Sealed string `json:"encryptedKeyset"`
+	}
+	damaged := fmt.Errorf("%s: %w", f.Path, ErrKeysetDamaged) // Tink's error could quote what it read
+	if json.Unmarshal(content, &parts) != nil {
+		return nil, damaged
+	}
+	reader := keyset.NewJSONReader(bytes.NewReader(content))
+	switch {
+	case parts.Sealed != "" && f.Under == nil:
+		return nil, fmt.Errorf("%s: %w", f.Path, ErrKeysetSealed)
+	case parts.Sealed == "" && f.Under != nil:
+		return nil, fmt.Errorf("%s: %w", f.Path, ErrKeysetClear)
+	case f.Under == nil:
+		handle, err := insecurecleartextkeyset.Read(reader)
+		if err != nil {
+			return nil, damaged
+		}
+		return handle, nil
+	}
+	asked := &remembering{AEAD: f.Under}
+	handle, err := keyset.ReadWithAssociatedData(reader, asked, keysetContext)
+	switch {
+	case asked.failed != nil:
+		return nil, fmt.Errorf("%s: %w", f.Path, asked.failed)
+	case err != nil:
+		return nil, damaged
+	}
+	return handle, nil
+}
+
+// remembering keeps a service's error, which Tink replaces by one of its own.
+type remembering struct {
+	tink.AEAD
+	failed error
+}
+
+func (r *remembering) Encrypt(plain, associated []byte) (sealed []byte, err error) {
+	sealed, r.failed = r.AEAD.Encrypt(plain, associated)
+	return sealed, r.failed
+}
+
+func (r *remembering) Decrypt(sealed, associated []byte) (plain []byte, err error) {
+	plain, r.failed = r.AEAD.Decrypt(sealed, associated)
+	return plain, r.failed
+}
+
+func (f KeysetFile) content() ([]byte, error) {
+	file, err := os.Open(f.Path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = file.Close() }()
+	info, err := file.Stat()
 	if err != nil {
 		return nil, err
 	}
 	if mode := info.Mode().Perm(); mode&0o077 != 0 {
-		return nil, fmt.Errorf("%s (mode %#o): %w", path, mode, ErrKeysetExposed)
+		return nil, fmt.Errorf("%s (mode %#o): %w", f.Path, mode, ErrKeysetExposed)
 	}
-	handle, err := insecurecleartextkeyset.Read(keyset.NewJSONReader(f))
-	if err != nil {
-		// Tink's error could quote what it read.
-		return nil, fmt.Errorf("%s: %w", path, ErrKeysetDamaged)
+	const most = 1 << 20
+	content := make([]byte, min(info.Size(), most))
+	n, err := file.ReadAt(content, 0)
+	if n < len(content) {
+		return nil, err
 	}
-	wrapping, err := aead.New(handle)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, ErrKeysetDamaged)
-	}
-	return wrapping, nil
+	return content, nil
 }
 
-// makeKeyset writes a fresh keyset, whole and on the disk when it returns. It never
-// replaces one.
-func makeKeyset(path string) error {
+// make writes a fresh keyset, whole and on the disk when it returns. It never replaces one.
+func (f KeysetFile) make() error {
 	handle, err := keyset.NewHandle(aead.AES256GCMKeyTemplate())
 	if err != nil {
 		return err
 	}
-	var content bytes.Buffer
-	if err := insecurecleartextkeyset.Write(handle, keyset.NewJSONWriter(&content)); err != nil {
+	if err := os.MkdirAll(filepath.Dir(f.Path), 0o700); err != nil {
 		return err
 	}
-	folder := filepath.Dir(path)
-	if err := os.MkdirAll(folder, 0o700); err != nil {
+	unfinished, err := f.write(handle)
+	if err != nil {
 		return err
-	}
-	unfinished := path + ".new"
-	if err := os.Remove(unfinished); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err // a crash left it, and nothing was wrapped by it
-	}
-	if err := writeDurably(unfinished, content.Bytes()); err != nil {
-		return errors.Join(err, os.Remove(unfinished))
 	}
 	// A link, unlike a rename, fails when the file exists.
-	err = os.Link(unfinished, path)
+	err = os.Link(unfinished, f.Path)
 	if err := errors.Join(err, os.Remove(unfinished)); err != nil {
 		return err
 	}
-	return flushFolder(folder)
+	return flushFolder(filepath.Dir(f.Path))
+}
+
+// replace puts another keyset in the file's place: after a crash, the one or the other is
+// there, whole. Then the old content is overwritten where it stood on the disk.
+func (f KeysetFile) replace(handle *keyset.Handle) error {
+	unfinished, err := f.write(handle)
+	if err != nil {
+		return err
+	}
+	old, err := os.OpenFile(f.Path, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = old.Close() }()
+	if err := os.Rename(unfinished, f.Path); err != nil {
+		return err
+	}
+	if err := flushFolder(filepath.Dir(f.Path)); err != nil {
+		return err
+	}
+	return scrub(old)
+}
+
+// scrub overwrites a file that has no name any more.
+func scrub(f *os.File) error {
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	noise := make([]byte, info.Size())
+	_, _ = rand.Read(noise) // never fails
+	if _, err := f.WriteAt(noise, 0); err != nil {
+		return err
+	}
+	return f.Sync()
+}
+
+// write writes a keyset beside the file.
+func (f KeysetFile) write(handle *keyset.Handle) (unfinished string, err error) {
+	var content bytes.Buffer
+	writer := keyset.NewJSONWriter(&content)
+	if f.Under == nil {
+		err = insecurecleartextkeyset.Write(handle, writer)
+	} else {
+		asked := &remembering{AEAD: f.Under}
+		err = handle.WriteWithAssociatedData(writer, asked, keysetContext)
+		if asked.failed != nil {
+			err = asked.failed
+		}
+	}
+	if err != nil {
+		return "", err
+	}
+	unfinished = f.Path + ".new"
+	if err := os.Remove(unfinished); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", err // a crash left it, and nothing was wrapped by it alone
+	}
+	if err := writeDurably(unfinished, content.Bytes()); err != nil {
+		return "", errors.Join(err, os.Remove(unfinished))
+	}
+	return unfinished, nil
+}
+
+// Rewrap puts the keyset under another key, or in clear. The keys in it stay the same, so the
+// vault does too.
+func (f KeysetFile) Rewrap(under tink.AEAD) error {
+	handle, err := f.read()
+	if err != nil {
+		return err
+	}
+	to := KeysetFile{Path: f.Path, Under: under}
+	if err := to.replace(handle); err != nil {
+		return fmt.Errorf("write the key-encryption keyset: %w", err)
+	}
+	if _, err := to.read(); err != nil {
+		return fmt.Errorf("read the key-encryption keyset again: %w", err)
+	}
+	return nil
 }
 
 func writeDurably(path string, content []byte) (err error) {

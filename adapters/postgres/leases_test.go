@@ -145,11 +145,10 @@ func TestRenewingSurvivesBrokenConnections(t *testing.T) {
 	pool, err := pgxpool.NewWithConfig(t.Context(), broken.Config()) // what looks on is not broken
 	must(t, err)
 	t.Cleanup(pool.Close)
-	_, err = pool.Exec(t.Context(), `
+	administer(t, pool, `
 		select pg_terminate_backend(pid)
 		from pg_stat_activity
 		where datname = current_database() and pid <> pg_backend_pid()`)
-	must(t, err)
 	ends := until(t, pool)
 	eventually(t, "the lease is not renewed", func() bool { return until(t, pool).After(ends) })
 }

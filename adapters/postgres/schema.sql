@@ -1,32 +1,4 @@
--- Run at every start, under a lock: every statement must be harmless when repeated.
-
-create schema if not exists vault;
-
--- One row per key, for ever. A destroyed key's row is its tombstone.
-create table if not exists vault.keys (
-    id            text        primary key,
-    kind          text        not null,
-    wrapped       bytea,      -- by the key-encryption keyset; null once destroyed
-    made_at       timestamptz not null default clock_timestamp(),
-    destroyed_at  timestamptz,
-    destroyed_why text,
-    constraint tombstone check ((wrapped is null) = (destroyed_at is not null)
-                            and (wrapped is null) = (destroyed_why is not null))
-);
-
--- An update leaves the old row, with its wrapped key, in the table's pages until it is
--- cleaned up. So leave room to prune within the page, and clean up early.
-alter table vault.keys set (
-    fillfactor                     = 80,
-    autovacuum_vacuum_threshold    = 100,
-    autovacuum_vacuum_scale_factor = 0
-);
-
-create table if not exists vault.secrets (
-    name    text        primary key,
-    wrapped bytea       not null,
-    made_at timestamptz not null default clock_timestamp()
-);
+-- What processes share work by. Run at every start, under a lock: every statement must be harmless when repeated.
 
 create schema if not exists work;
 

@@ -10,7 +10,6 @@ import (
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/tink-crypto/tink-go/v2/tink"
 
 	"github.com/bgremover/bgremover/internal/ledger"
 	"github.com/bgremover/bgremover/internal/usecase"
@@ -49,7 +48,7 @@ const secretMAC = "mac"
 // errNoSecret says that there are keys, and no secret beside them.
 var errNoSecret = errors.New("the vault is not whole: it holds keys, but not the service's secret; restore it from its backup")
 
-func loadMAC(ctx context.Context, tx pgx.Tx, wrapping tink.AEAD) ([]byte, error) {
+func loadMAC(ctx context.Context, tx pgx.Tx, w *wrapping) ([]byte, error) {
 	var wrapped []byte
 	err := tx.QueryRow(ctx, `select wrapped from vault.secrets where name = $1`, secretMAC).Scan(&wrapped)
 	if errors.Is(err, pgx.ErrNoRows) {
@@ -58,17 +57,17 @@ func loadMAC(ctx context.Context, tx pgx.Tx, wrapping tink.AEAD) ([]byte, error)
 	if err != nil {
 		return nil, err
 	}
-	mac, err := wrapping.Decrypt(wrapped, secretContext(secretMAC))
-	if err != nil || len(mac) != keySize {
-		return nil, ErrKeysetWrong
+	mac, err := w.unwrap(wrapped, secretContext(secretMAC))
+	if err == nil && len(mac) != keySize {
+		err = ErrKeysetWrong
 	}
-	return mac, nil
+	return mac, err
 }
 
-func makeMAC(ctx context.Context, tx pgx.Tx, wrapping tink.AEAD) ([]byte, error) {
+func makeMAC(ctx context.Context, tx pgx.Tx, w *wrapping) ([]byte, error) {
 	mac := make([]byte, keySize)
 	_, _ = rand.Read(mac) // never fails
-	wrapped, err := wrapping.Encrypt(mac, secretContext(secretMAC))
+	wrapped, _, err := w.wrap(mac, secretContext(secretMAC))
 	if err != nil {
 		return nil, err
 	}
@@ -88,16 +87,16 @@ func (v *Vault) Secret(ctx context.Context, name string) ([]byte, error) {
 	case err != nil:
 		return nil, unavailable("read secret "+name, err)
 	}
-	secret, err := v.wrapping.Decrypt(wrapped, secretContext(name))
+	secret, err := v.wrapping.Load().unwrap(wrapped, secretContext(name))
 	if err != nil {
-		return nil, fmt.Errorf("secret %s does not open: %w", name, ErrKeysetWrong)
+		return nil, fmt.Errorf("secret %s does not open: %w", name, err)
 	}
 	return secret, nil
 }
 
 // PutSecret implements [ledger.Safe].
 func (v *Vault) PutSecret(ctx context.Context, name string, secret []byte) error {
-	wrapped, err := v.wrapping.Encrypt(secret, secretContext(name))
+	wrapped, _, err := v.wrapping.Load().wrap(secret, secretContext(name))
 	if err != nil {
 		return fmt.Errorf("wrap secret %s: %w", name, err)
 	}

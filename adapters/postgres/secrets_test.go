@@ -11,7 +11,7 @@ import (
 )
 
 func TestNamedSecrets(t *testing.T) {
-	v := newVault(t, database(t))
+	v := newVault(t, newDatabase(t))
 	if _, err := v.Secret(t.Context(), "log/1"); !errors.Is(err, ledger.ErrNoSecret) {
 		t.Errorf("a secret that nobody put: %v", err)
 	}
@@ -36,7 +36,7 @@ func TestNamedSecrets(t *testing.T) {
 
 // Of several processes that make the same secret at once, all end with the same.
 func TestSecretsPutAtOnce(t *testing.T) {
-	v := newVault(t, database(t))
+	v := newVault(t, newDatabase(t))
 	var all sync.WaitGroup
 	var mu sync.Mutex
 	var won [][]byte
@@ -59,7 +59,7 @@ func TestSecretsPutAtOnce(t *testing.T) {
 }
 
 func TestSecretsStandWrapped(t *testing.T) {
-	v := newVault(t, database(t))
+	v := newVault(t, newDatabase(t))
 	must(t, v.PutSecret(t.Context(), "log/1", []byte("a signing key")))
 	var wrapped []byte
 	must(t, v.pool.QueryRow(t.Context(), `select wrapped from vault.secrets where name = 'log/1'`).Scan(&wrapped))

@@ -5,14 +5,14 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io/fs"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
-	"github.com/tink-crypto/tink-go/v2/tink"
 
 	"github.com/bgremover/bgremover/domain/event"
 	"github.com/bgremover/bgremover/domain/personal"
@@ -20,50 +20,60 @@ import (
 )
 
 // Vault holds the keys, each wrapped by the key-encryption keyset. Make, Lock and Destroy
-// are steps of the ledger's append, in its transaction.
+// are steps of the ledger's append, in its transaction; everything else goes over
+// connections of the vault's own role.
 type Vault struct {
-	pool     *pgxpool.Pool
-	wrapping tink.AEAD
-	mac      []byte // the key of MACs; the same on all machines of this service
+	pool     *pgxpool.Pool // of the vault's role
+	file     KeysetFile
+	policy   usecase.KeyPolicy
+	now      usecase.Now
+	wrapping atomic.Pointer[wrapping]
+	changing sync.Mutex // held by whoever puts another wrapping in its place
+	written  *wrapping  // it is in the file, and the database may not know it yet; nil mostly
+	mac      []byte     // the key of MACs; the same on all machines of this service
 	cache    *cache
-	now      func() time.Time
+	wall     usecase.Now
+	holder   string // this process, among those who use the vault
+	withheld atomic.Bool
 }
 
 var _ usecase.Vault = (*Vault)(nil)
 
-// OpenVault opens the vault with the key-encryption keyset in a file. The very first
-// opening makes the keyset and the service's secrets; afterwards the file must be there,
-// belong to this vault, and be readable by its owner alone. now is the real time: it
-// bounds how long a key is cached.
-func OpenVault(ctx context.Context, pool *pgxpool.Pool, keyset string, now func() time.Time) (*Vault, error) {
-	v := &Vault{pool: pool, cache: newCache(now), now: now}
-	err := pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
+// VaultConfig says how to open a vault.
+type VaultConfig struct {
+	Keyset KeysetFile
+	Policy usecase.KeyPolicy // how long keys live
+	Now    usecase.Now       // the service's time, by which keys and key-encryption keys end
+	Wall   usecase.Now       // the real time, which bounds how long a key is cached
+}
+
+// OpenVault opens the vault of a database that [Migrate] was run on. The very first opening
+// makes the keyset and the service's secret; afterwards the file must be there, belong to this
+// vault, and be readable by its owner alone.
+func OpenVault(ctx context.Context, d *Database, c VaultConfig) (*Vault, error) {
+	v := &Vault{pool: d.vault, file: c.Keyset, policy: c.Policy, now: c.Now, cache: newCache(c.Wall), wall: c.Wall, holder: rand.Text()}
+	err := pgx.BeginFunc(ctx, d.vault, func(tx pgx.Tx) error {
 		// Of several first starts at once, one makes the keyset.
-		if err := lockByName(ctx, tx, "open the vault"); err != nil {
+		if err := lockByName(ctx, tx, openLock); err != nil {
 			return err
 		}
 		used, err := inUse(ctx, tx)
 		if err != nil {
 			return err
 		}
-		v.wrapping, err = loadKeyset(keyset)
-		if errors.Is(err, fs.ErrNotExist) {
-			if used {
-				return fmt.Errorf("%s: %w", keyset, ErrKeysetMissing)
-			}
-			if err := makeKeyset(keyset); err != nil {
-				return fmt.Errorf("make the key-encryption keyset: %w", err)
-			}
-			v.wrapping, err = loadKeyset(keyset)
-		}
+		w, err := openWrapping(c.Keyset, used)
 		if err != nil {
 			return err
 		}
-		if used {
-			v.mac, err = loadMAC(ctx, tx, v.wrapping)
-		} else {
-			v.mac, err = makeMAC(ctx, tx, v.wrapping)
+		if err := w.check(ctx, tx, c.Now()); err != nil {
+			return err
 		}
+		if used {
+			v.mac, err = loadMAC(ctx, tx, w)
+		} else {
+			v.mac, err = makeMAC(ctx, tx, w)
+		}
+		v.wrapping.Store(w)
 		return err
 	})
 	if err != nil {
@@ -72,15 +82,28 @@ func OpenVault(ctx context.Context, pool *pgxpool.Pool, keyset string, now func(
 	return v, nil
 }
 
+// openLock is held by whoever opens the vault or changes its key-encryption keys.
+const openLock = "open the vault"
+
 // inUse says whether the vault has been opened before.
 func inUse(ctx context.Context, tx pgx.Tx) (used bool, err error) {
 	err = tx.QueryRow(ctx, `select exists (select from vault.secrets) or exists (select from vault.keys)`).Scan(&used)
 	return used, err
 }
 
+// errWithheld says that keys are not given out yet.
+var errWithheld = fmt.Errorf("%w (the vault is being compared with the record)", event.ErrUnavailable)
+
+// Withhold has [Vault.Key] answer [event.ErrUnavailable] until [Vault.Release]: a vault that may
+// have come back from a backup gives no key before it was compared with the record.
+func (v *Vault) Withhold() { v.withheld.Store(true) }
+
+// Release ends that.
+func (v *Vault) Release() { v.withheld.Store(false) }
+
 // New implements [usecase.Vault].
 func (v *Vault) New(id personal.KeyID) (personal.Key, error) {
-	if _, err := kindOf(id); err != nil {
+	if _, _, err := v.lifetime(context.Background(), id); err != nil {
 		return nil, err
 	}
 	secret := make([]byte, keySize)
@@ -88,22 +111,26 @@ func (v *Vault) New(id personal.KeyID) (personal.Key, error) {
 	return deriveKey(id, secret)
 }
 
-// kindOf returns what kind of subject a key belongs to: the first part of its id.
-func kindOf(id personal.KeyID) (string, error) {
+// lifetime returns a key's kind and what the policy says of it; an error if it may not be made.
+func (v *Vault) lifetime(ctx context.Context, id personal.KeyID) (kind string, l usecase.Lifetime, err error) {
 	kind, rest, ok := strings.Cut(string(id), "/")
 	if !ok || kind == "" || rest == "" {
-		return "", errors.New("vault: a key is named after a stream, <kind>/<id>")
+		return "", l, errors.New("vault: a key is named after a stream, <kind>/<id>")
 	}
-	return kind, nil
+	l, err = v.policy.Lifetime(ctx, kind, v.now())
+	return kind, l, err
 }
 
 // Key implements [usecase.Vault]; it is [event.ErrUnavailable] while Postgres is away. A key that another process has destroyed may be
 // returned for up to a minute, one that this process has destroyed never once that is committed.
 func (v *Vault) Key(ctx context.Context, id personal.KeyID) (personal.Key, error) {
+	if v.withheld.Load() {
+		return nil, errWithheld
+	}
 	if k, ok := v.cache.get(id); ok {
 		return k, nil
 	}
-	asked := v.now()
+	asked := v.wall()
 	var wrapped []byte
 	err := v.pool.QueryRow(ctx, `select wrapped from vault.keys where id = $1`, string(id)).Scan(&wrapped)
 	switch {
@@ -114,9 +141,9 @@ func (v *Vault) Key(ctx context.Context, id personal.KeyID) (personal.Key, error
 	case wrapped == nil:
 		return nil, fmt.Errorf("key %s: %w", id, personal.ErrDestroyed)
 	}
-	secret, err := v.wrapping.Decrypt(wrapped, keyContext(id))
+	secret, err := v.wrapping.Load().unwrap(wrapped, keyContext(id))
 	if err != nil {
-		return nil, fmt.Errorf("key %s does not open: %w", id, ErrKeysetWrong)
+		return nil, fmt.Errorf("key %s does not open: %w", id, err)
 	}
 	k, err := deriveKey(id, secret)
 	if err != nil {
@@ -135,23 +162,27 @@ func (v *Vault) Make(ctx context.Context, tx pgx.Tx, made personal.Key) error {
 	if !ok {
 		return fmt.Errorf("make key %s: it is not of this vault", made.ID())
 	}
-	kind, err := kindOf(k.id)
+	kind, lifetime, err := v.lifetime(ctx, k.id)
 	if err != nil {
 		return err
 	}
-	wrapped, err := v.wrapping.Encrypt(k.secret, keyContext(k.id))
+	wrapped, wrapper, err := v.wrapping.Load().wrap(k.secret, keyContext(k.id))
 	if err != nil {
 		return fmt.Errorf("wrap key %s: %w", k.id, err)
 	}
-	stored, err := tx.Exec(ctx, `
-		insert into vault.keys (id, kind, wrapped)
-		values ($1, $2, $3)
-		on conflict (id) do nothing`, string(k.id), kind, wrapped)
-	if err != nil {
-		return fmt.Errorf("make key %s: %w", k.id, err)
+	var due *time.Time
+	if !lifetime.Due.IsZero() {
+		due = &lifetime.Due
 	}
-	if stored.RowsAffected() == 0 {
+	var outcome string
+	err = tx.QueryRow(ctx, `select vault.make($1, $2, $3, $4, $5)`, string(k.id), kind, wrapped, wrapper, due).Scan(&outcome)
+	switch {
+	case err != nil:
+		return fmt.Errorf("make key %s: %w", k.id, err)
+	case outcome == "there":
 		return fmt.Errorf("make key %s: %w", k.id, event.ErrConflict)
+	case outcome != "made":
+		return fmt.Errorf("make key %s: %w", k.id, ErrKeysetBehind)
 	}
 	return nil
 }
@@ -162,13 +193,7 @@ func (v *Vault) Lock(ctx context.Context, tx pgx.Tx, ids []personal.KeyID) error
 	if len(ids) == 0 {
 		return nil
 	}
-	// Everybody locks in the same order, so that nobody waits in a circle.
-	rows, err := tx.Query(ctx, `
-		select id, wrapped is not null
-		from vault.keys
-		where id = any ($1)
-		order by id
-		for share`, texts(ids))
+	rows, err := tx.Query(ctx, `select id, live from vault.lock($1)`, texts(ids))
 	if err != nil {
 		return fmt.Errorf("lock keys: %w", err)
 	}
@@ -209,13 +234,7 @@ func texts(ids []personal.KeyID) []string {
 func (v *Vault) Destroy(ctx context.Context, tx pgx.Tx, id personal.KeyID, why string) error {
 	v.cache.bar(id)
 	var known bool
-	err := tx.QueryRow(ctx, `
-		with destroyed as (
-			update vault.keys
-			set wrapped = null, destroyed_at = clock_timestamp(), destroyed_why = $2
-			where id = $1 and wrapped is not null
-		)
-		select exists (select from vault.keys where id = $1)`, string(id), why).Scan(&known)
+	err := tx.QueryRow(ctx, `select vault.destroy($1, $2)`, string(id), why).Scan(&known)
 	if err != nil {
 		return fmt.Errorf("destroy key %s: %w", id, err)
 	}

@@ -20,25 +20,25 @@ import (
 )
 
 // made returns a key that a committed transaction made.
-func made(t testing.TB, v *Vault, id personal.KeyID) personal.Key {
+func made(t testing.TB, v testVault, id personal.KeyID) personal.Key {
 	t.Helper()
 	k, err := v.New(id)
 	must(t, err)
-	must(t, in(t, v.pool, func(tx pgx.Tx) error { return v.Make(t.Context(), tx, k) }))
+	must(t, in(t, v.app, func(tx pgx.Tx) error { return v.Make(t.Context(), tx, k) }))
 	return k
 }
 
-func destroy(t testing.TB, v *Vault, id personal.KeyID) error {
+func destroy(t testing.TB, v testVault, id personal.KeyID) error {
 	t.Helper()
-	return in(t, v.pool, func(tx pgx.Tx) error { return v.Destroy(t.Context(), tx, id, "image.deleted") })
+	return in(t, v.app, func(tx pgx.Tx) error { return v.Destroy(t.Context(), tx, id, "image.deleted") })
 }
 
-func lock(t testing.TB, v *Vault, ids ...personal.KeyID) error {
+func lock(t testing.TB, v testVault, ids ...personal.KeyID) error {
 	t.Helper()
-	return in(t, v.pool, func(tx pgx.Tx) error { return v.Lock(t.Context(), tx, ids) })
+	return in(t, v.app, func(tx pgx.Tx) error { return v.Lock(t.Context(), tx, ids) })
 }
 
-func wantKey(t testing.TB, v *Vault, id personal.KeyID, want error) {
+func wantKey(t testing.TB, v testVault, id personal.KeyID, want error) {
 	t.Helper()
 	if _, err := v.Key(t.Context(), id); !errors.Is(err, want) {
 		t.Errorf("Key(%s): %v; want %v", id, err, want)
@@ -46,8 +46,8 @@ func wantKey(t testing.TB, v *Vault, id personal.KeyID, want error) {
 }
 
 func TestLifeOfAKey(t *testing.T) {
-	pool := database(t)
-	v := newVault(t, pool)
+	d := newDatabase(t)
+	v, pool := newVault(t, d), d.App
 	wantKey(t, v, keyID, personal.ErrNoKey)
 
 	k := made(t, v, keyID)
@@ -68,12 +68,12 @@ func TestLifeOfAKey(t *testing.T) {
 		t.Errorf("locked a destroyed key: %v", err)
 	}
 	// For good: nothing about the tombstone changes any more.
-	before := tombstone(t, pool)
+	before := tombstone(t, v.pool)
 	must(t, in(t, pool, func(tx pgx.Tx) error { return v.Destroy(t.Context(), tx, keyID, "again") }))
 	if err := in(t, pool, func(tx pgx.Tx) error { return v.Make(t.Context(), tx, k) }); !errors.Is(err, event.ErrConflict) {
 		t.Errorf("made a destroyed key again: %v", err)
 	}
-	if after := tombstone(t, pool); after != before || !strings.Contains(after, "image.deleted") {
+	if after := tombstone(t, v.pool); after != before || !strings.Contains(after, "image.deleted") {
 		t.Errorf("the tombstone became %s; was %s", after, before)
 	}
 }
@@ -86,11 +86,11 @@ func tombstone(t testing.TB, pool *pgxpool.Pool) (row string) {
 
 // A key exists when the transaction that makes it has committed, and not before.
 func TestKeysBeginAndEndWithTheTransaction(t *testing.T) {
-	v := newVault(t, database(t))
+	v := newVault(t, newDatabase(t))
 	undo := errors.New("undo")
 	k, err := v.New(keyID)
 	must(t, err)
-	err = in(t, v.pool, func(tx pgx.Tx) error {
+	err = in(t, v.app, func(tx pgx.Tx) error {
 		must(t, v.Make(t.Context(), tx, k))
 		wantKey(t, v, keyID, personal.ErrNoKey)
 		return undo
@@ -101,7 +101,7 @@ func TestKeysBeginAndEndWithTheTransaction(t *testing.T) {
 	wantKey(t, v, keyID, personal.ErrNoKey)
 
 	made(t, v, keyID)
-	err = in(t, v.pool, func(tx pgx.Tx) error {
+	err = in(t, v.app, func(tx pgx.Tx) error {
 		must(t, v.Destroy(t.Context(), tx, keyID, "image.deleted"))
 		wantKey(t, v, keyID, nil)
 		return undo
@@ -112,7 +112,7 @@ func TestKeysBeginAndEndWithTheTransaction(t *testing.T) {
 	wantKey(t, v, keyID, nil)
 
 	// What was read before the commit is not given after it.
-	must(t, in(t, v.pool, func(tx pgx.Tx) error {
+	must(t, in(t, v.app, func(tx pgx.Tx) error {
 		must(t, v.Destroy(t.Context(), tx, keyID, "image.deleted"))
 		wantKey(t, v, keyID, nil)
 		return nil
@@ -121,7 +121,7 @@ func TestKeysBeginAndEndWithTheTransaction(t *testing.T) {
 }
 
 func TestAskingNeverMakesAKey(t *testing.T) {
-	v := newVault(t, database(t))
+	v := newVault(t, newDatabase(t))
 	wantKey(t, v, keyID, personal.ErrNoKey)
 	if err := lock(t, v, keyID); !errors.Is(err, personal.ErrNoKey) {
 		t.Errorf("Lock: %v; want ErrNoKey", err)
@@ -141,7 +141,7 @@ func count(t testing.TB, pool *pgxpool.Pool, table string) (n int) {
 }
 
 func TestLockTellsTheWorst(t *testing.T) {
-	v := newVault(t, database(t))
+	v := newVault(t, newDatabase(t))
 	made(t, v, "image/1")
 	made(t, v, "image/2")
 	made(t, v, "image/3")
@@ -166,10 +166,10 @@ func TestLockTellsTheWorst(t *testing.T) {
 
 // A destruction waits for appends that seal under the key, and they do not wait for each other.
 func TestLockHoldsAKeyAlive(t *testing.T) {
-	v := newVault(t, database(t))
+	v := newVault(t, newDatabase(t))
 	made(t, v, keyID)
 	done := make(chan error, 1)
-	must(t, in(t, v.pool, func(tx pgx.Tx) error {
+	must(t, in(t, v.app, func(tx pgx.Tx) error {
 		must(t, v.Lock(t.Context(), tx, []personal.KeyID{keyID}))
 		must(t, lock(t, v, keyID))
 		go func() { done <- destroy(t, v, keyID) }()
@@ -182,10 +182,10 @@ func TestLockHoldsAKeyAlive(t *testing.T) {
 
 // Whoever seals while the key is being destroyed learns that it is.
 func TestLockWaitsForADestruction(t *testing.T) {
-	v := newVault(t, database(t))
+	v := newVault(t, newDatabase(t))
 	made(t, v, keyID)
 	done := make(chan error, 1)
-	must(t, in(t, v.pool, func(tx pgx.Tx) error {
+	must(t, in(t, v.app, func(tx pgx.Tx) error {
 		must(t, v.Destroy(t.Context(), tx, keyID, "image.deleted"))
 		go func() { done <- lock(t, v, keyID) }()
 		waitForLock(t, v.pool)
@@ -197,7 +197,7 @@ func TestLockWaitsForADestruction(t *testing.T) {
 }
 
 func TestKeyIDsAreStreams(t *testing.T) {
-	v := newVault(t, database(t))
+	v := newVault(t, newDatabase(t))
 	for _, id := range []personal.KeyID{"", "image", "/x", "image/"} {
 		if _, err := v.New(id); err == nil {
 			t.Errorf("%q was accepted", id)
@@ -205,13 +205,13 @@ func TestKeyIDsAreStreams(t *testing.T) {
 	}
 	foreign, err := new(fake.Vault).New(keyID)
 	must(t, err)
-	if err := in(t, v.pool, func(tx pgx.Tx) error { return v.Make(t.Context(), tx, foreign) }); err == nil {
+	if err := in(t, v.app, func(tx pgx.Tx) error { return v.Make(t.Context(), tx, foreign) }); err == nil {
 		t.Error("a key of another vault was stored")
 	}
 }
 
 func TestKeysStandWrapped(t *testing.T) {
-	v := newVault(t, database(t))
+	v := newVault(t, newDatabase(t))
 	k := made(t, v, keyID).(*key)
 	var wrapped []byte
 	must(t, v.pool.QueryRow(t.Context(), `select wrapped from vault.keys`).Scan(&wrapped))
@@ -225,12 +225,12 @@ func TestKeysStandWrapped(t *testing.T) {
 }
 
 func TestVaultOutlivesTheProcess(t *testing.T) {
-	pool, path := database(t), filepath.Join(t.TempDir(), "made", "keyset.json")
-	first, err := OpenVault(t.Context(), pool, path, time.Now)
+	d, path := newDatabase(t), filepath.Join(t.TempDir(), "made", "keyset.json")
+	first, err := openVault(t, d, path)
 	must(t, err)
-	sealed, err := made(t, first, keyID).Seal([]byte("plain"), nil)
+	sealed, err := made(t, testVault{first, d.App}, keyID).Seal([]byte("plain"), nil)
 	must(t, err)
-	second, err := OpenVault(t.Context(), pool, path, time.Now)
+	second, err := openVault(t, d, path)
 	must(t, err)
 	k, err := second.Key(t.Context(), keyID)
 	must(t, err)
@@ -251,12 +251,12 @@ func TestVaultOutlivesTheProcess(t *testing.T) {
 }
 
 func TestFirstStartsAtOnce(t *testing.T) {
-	pool, path := database(t), filepath.Join(t.TempDir(), "keyset.json")
+	d, path := newDatabase(t), filepath.Join(t.TempDir(), "keyset.json")
 	const starts = 4
 	macs := make(chan [32]byte, starts)
 	for range starts {
 		go func() {
-			v, err := OpenVault(t.Context(), pool, path, time.Now)
+			v, err := openVault(t, d, path)
 			if err != nil {
 				t.Error(err)
 				macs <- [32]byte{}
@@ -280,7 +280,7 @@ func TestUnusableKeysets(t *testing.T) {
 		then  error
 	}{
 		"lost":                      {given: remove, then: ErrKeysetMissing},
-		"of another vault":          {given: func(t *testing.T, path string) { remove(t, path); must(t, makeKeyset(path)) }, then: ErrKeysetWrong},
+		"of another vault":          {given: func(t *testing.T, path string) { remove(t, path); must(t, KeysetFile{Path: path}.make()) }, then: ErrKeysetWrong},
 		"readable by the group":     {given: func(t *testing.T, path string) { must(t, os.Chmod(path, 0o640)) }, then: ErrKeysetExposed},
 		"writable by others":        {given: func(t *testing.T, path string) { must(t, os.Chmod(path, 0o602)) }, then: ErrKeysetExposed},
 		"cut short":                 {given: func(t *testing.T, path string) { must(t, os.Truncate(path, 20)) }, then: ErrKeysetDamaged},
@@ -289,12 +289,12 @@ func TestUnusableKeysets(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			pool, path := database(t), filepath.Join(t.TempDir(), "keyset.json")
-			_, err := OpenVault(t.Context(), pool, path, time.Now)
+			d, path := newDatabase(t), filepath.Join(t.TempDir(), "keyset.json")
+			_, err := openVault(t, d, path)
 			must(t, err)
 			tt.given(t, path)
 			before, _ := os.ReadFile(path)
-			_, err = OpenVault(t.Context(), pool, path, time.Now)
+			_, err = openVault(t, d, path)
 			if !errors.Is(err, tt.then) {
 				t.Errorf("got %v; want %v", err, tt.then)
 			}
@@ -307,35 +307,35 @@ func TestUnusableKeysets(t *testing.T) {
 
 // Keys without the secret that stands beside them are a vault that lost something.
 func TestVaultThatIsNotWhole(t *testing.T) {
-	pool, path := database(t), filepath.Join(t.TempDir(), "keyset.json")
-	v, err := OpenVault(t.Context(), pool, path, time.Now)
+	d, path := newDatabase(t), filepath.Join(t.TempDir(), "keyset.json")
+	v, err := openVault(t, d, path)
 	must(t, err)
-	made(t, v, keyID)
-	_, err = pool.Exec(t.Context(), `delete from vault.secrets`)
+	made(t, testVault{v, d.App}, keyID)
+	_, err = d.vault.Exec(t.Context(), `delete from vault.secrets`)
 	must(t, err)
-	if _, err := OpenVault(t.Context(), pool, path, time.Now); !errors.Is(err, errNoSecret) {
+	if _, err := openVault(t, d, path); !errors.Is(err, errNoSecret) {
 		t.Errorf("got %v; want %v", err, errNoSecret)
 	}
 	must(t, os.Remove(path))
-	if _, err := OpenVault(t.Context(), pool, path, time.Now); !errors.Is(err, ErrKeysetMissing) {
+	if _, err := openVault(t, d, path); !errors.Is(err, ErrKeysetMissing) {
 		t.Errorf("got %v; want %v", err, ErrKeysetMissing)
 	}
 }
 
 // A first start that crashed after it made the keyset goes on where it stopped.
 func TestFirstStartAfterACrash(t *testing.T) {
-	pool, path := database(t), filepath.Join(t.TempDir(), "keyset.json")
+	d, path := newDatabase(t), filepath.Join(t.TempDir(), "keyset.json")
 	must(t, os.WriteFile(path+".new", []byte("half"), 0o600))
-	must(t, makeKeyset(path))
-	_, err := OpenVault(t.Context(), pool, path, time.Now)
+	must(t, KeysetFile{Path: path}.make())
+	_, err := openVault(t, d, path)
 	must(t, err)
-	if err := makeKeyset(path); !errors.Is(err, os.ErrExist) {
+	if err := (KeysetFile{Path: path}).make(); !errors.Is(err, os.ErrExist) {
 		t.Errorf("a keyset was replaced: %v", err)
 	}
 }
 
 func TestMAC(t *testing.T) {
-	s := newVault(t, database(t))
+	s := newVault(t, newDatabase(t))
 	b := func(s string) []byte { return []byte(s) }
 	all := map[[32]byte]string{}
 	for name, mac := range map[string][32]byte{
@@ -347,7 +347,7 @@ func TestMAC(t *testing.T) {
 		"p,ab":  s.MAC("p", b("ab")),
 		"p,a,b": s.MAC("p", b("a"), b("b")),
 		"q,ab":  s.MAC("q", b("ab")),
-		"other": newVault(t, database(t)).MAC("p"),
+		"other": newVault(t, newDatabase(t)).MAC("p"),
 	} {
 		if other, same := all[mac]; same {
 			t.Errorf("%s and %s have the same MAC", name, other)
@@ -360,7 +360,7 @@ func TestMAC(t *testing.T) {
 }
 
 func TestVaultWhenTheDatabaseIsAway(t *testing.T) {
-	v := newVault(t, database(t))
+	v := newVault(t, newDatabase(t))
 	made(t, v, keyID)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -371,7 +371,7 @@ func TestVaultWhenTheDatabaseIsAway(t *testing.T) {
 }
 
 func BenchmarkVaultKey(b *testing.B) {
-	v := newVault(b, database(b))
+	v := newVault(b, newDatabase(b))
 	for name, clear := range map[string]bool{"cached": false, "from the table": true} {
 		b.Run(name, func(b *testing.B) {
 			id := personal.KeyID(fmt.Sprintf("image/%s", strings.ReplaceAll(name, " ", "-")))

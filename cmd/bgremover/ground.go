@@ -12,15 +12,18 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/bgremover/bgremover/adapters/kafka"
+	"github.com/bgremover/bgremover/adapters/postgres"
 	"github.com/bgremover/bgremover/internal/config"
 	"github.com/bgremover/bgremover/internal/embedded"
 )
 
 // ground is what everything stands on: Postgres and Kafka, our own or those that we were given.
 type ground struct {
-	dsn   string
-	pool  *pgxpool.Pool
-	kafka kafka.Config
+	access   postgres.Access
+	db       *postgres.Database
+	pool     *pgxpool.Pool // of db, for everything but keys
+	vaultKey string        // URI of what seals the keyset; empty: it stands in clear
+	kafka    kafka.Config
 
 	fell   <-chan struct{} // closed when a part of our own died by itself
 	closed []func() error  // in the order in which they were opened
@@ -32,7 +35,7 @@ const poolConns = 24
 
 // openGround starts or connects to both at once: the slower decides how long a start takes.
 func openGround(ctx context.Context, cfg config.Ground, log *slog.Logger) (_ *ground, err error) {
-	g := &ground{}
+	g := &ground{vaultKey: cfg.Vault.Key}
 	var post, broker func() error
 	defer func() {
 		g.closed = slices.DeleteFunc([]func() error{post, broker}, func(f func() error) bool { return f == nil })
@@ -57,7 +60,8 @@ func (g *ground) close() error {
 
 func (g *ground) openPostgres(ctx context.Context, cfg config.Ground, log *slog.Logger) (stop func() error, err error) {
 	server := func() error { return nil }
-	if g.dsn = string(cfg.Postgres); g.dsn == "" {
+	g.access = postgres.Access{DSN: string(cfg.Postgres), VaultDSN: string(cfg.Vault.Postgres), Conns: poolConns}
+	if g.access.DSN == "" {
 		files, err := embedded.FindRuntime()
 		if err != nil {
 			return nil, err
@@ -66,29 +70,20 @@ func (g *ground) openPostgres(ctx context.Context, cfg config.Ground, log *slog.
 		if err != nil {
 			return nil, fmt.Errorf("start PostgreSQL: %w", err)
 		}
-		g.dsn, g.fell, server = own.DSN(), own.Done(), own.Stop
+		g.access.DSN, g.access.Own, g.fell, server = own.DSN(), true, own.Done(), own.Stop
 	}
-	if err := g.connect(ctx, poolConns); err != nil {
+	if err := g.connect(ctx); err != nil {
 		return server, err
 	}
-	return func() error { g.pool.Close(); return server() }, nil
+	return func() error { g.db.Close(); return server() }, nil
 }
 
-// connect opens the pool. It is closed again when the server cannot be reached.
-func (g *ground) connect(ctx context.Context, conns int32) error {
-	settings, err := pgxpool.ParseConfig(g.dsn)
-	if err == nil {
-		settings.MaxConns = max(settings.MaxConns, conns)
-		g.pool, err = pgxpool.NewWithConfig(ctx, settings)
+// connect opens the database as g.access says.
+func (g *ground) connect(ctx context.Context) (err error) {
+	if g.db, err = postgres.Connect(ctx, g.access); err != nil {
+		return fmt.Errorf("open the database: %w", err)
 	}
-	if err == nil {
-		if err = g.pool.Ping(ctx); err != nil {
-			g.pool.Close()
-		}
-	}
-	if err != nil {
-		return fmt.Errorf("connect to PostgreSQL: %w", err)
-	}
+	g.pool = g.db.App
 	return nil
 }
 

@@ -6,14 +6,16 @@ import (
 	"flag"
 	"log/slog"
 	"net/http"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/bgremover/bgremover/adapters/postgres"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/bgremover/bgremover/adapters/opa"
 	"github.com/bgremover/bgremover/internal/config"
 	"github.com/bgremover/bgremover/internal/ledger/ledgertest"
+	"github.com/bgremover/bgremover/policies"
 )
 
 var recordFacts = flag.Int("record.facts", 1_000_000, "how many facts the record of BenchmarkLargeRecord has")
@@ -79,12 +81,20 @@ func fillRecord(b *testing.B, data string, pictures int) (err error) {
 	if err := s.makeTables(b.Context()); err != nil {
 		return err
 	}
-	s.vault, err = postgres.OpenVault(b.Context(), s.ground.pool, filepath.Join(data, "keyset"), time.Now)
+	policy, err := opa.New(b.Context(), opa.Config{Bundle: policies.Bundle, ImagePeriod: 24 * time.Hour})
 	if err != nil {
 		return err
 	}
+	if s.vault, err = openVault(b.Context(), s.ground, data, policy, time.Now); err != nil {
+		return err
+	}
+	all, err := pgxpool.New(b.Context(), s.ground.access.DSN) // the superuser, who may copy into the vault
+	if err != nil {
+		return err
+	}
+	defer all.Close()
 	until := time.Now().Add(-time.Hour)
-	if err := ledgertest.Queue(b.Context(), s.ground.pool, s.vault.New, pictures, until.AddDate(0, 0, -20), until); err != nil {
+	if err := ledgertest.Queue(b.Context(), all, s.vault.New, pictures, until.AddDate(0, 0, -20), until); err != nil {
 		return err
 	}
 	if err := s.openLedger(b.Context()); err != nil {

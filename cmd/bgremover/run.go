@@ -63,6 +63,7 @@ func (s *service) run(ctx context.Context, ready io.Writer) error {
 	for _, f := range fronts {
 		above.Go(func() error { return f.serve(ctx) })
 	}
+	above.Go(func() error { s.compareVault(ctx); return nil })
 	above.Go(func() error { return s.watchGround(ctx) })
 	above.Go(func() error { return s.announce(ctx, ready) })
 	err = above.Wait()
@@ -104,11 +105,11 @@ func (s *service) watchGround(ctx context.Context) error {
 	}
 }
 
-// announce waits until the sequencer works, because only then is anything answered.
+// announce waits until the sequencer works and the vault gives keys, because only then is anything answered.
 func (s *service) announce(ctx context.Context, ready io.Writer) error {
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
-	for s.recordWorks(ctx) != nil {
+	for s.recordWorks(ctx) != nil || s.vaultCompared() != nil {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
@@ -166,7 +167,7 @@ func (s *service) listen(ctx context.Context) (fronts []front, err error) {
 // operatorConfig wires what the control socket answers.
 func (s *service) operatorConfig() operator.Config {
 	return operator.Config{
-		Log: s.show, Place: s.office().Place, Stream: s.office().Story, Staff: s.staffDesk(), Ground: s.where, To: s.log,
+		Log: s.show, Place: s.office().Place, Stream: s.office().Story, Staff: s.staffDesk(), Views: s.projections(), Ground: s.where, Vault: s.vaultDesk(), To: s.log,
 	}
 }
 
@@ -200,7 +201,7 @@ func (f front) serve(ctx context.Context) error {
 // chores are what the service does by itself. What the record stamps is aged by the service's
 // time, leases and files by the real one.
 func (s *service) chores() []chore {
-	return []chore{
+	return append(s.vaultChores(), []chore{
 		{"look after deadlines", janitorEvery, func(ctx context.Context) error {
 			_, err := postgres.Exclusive(ctx, s.ground.pool, "janitor", s.janitor)
 			return err
@@ -212,7 +213,7 @@ func (s *service) chores() []chore {
 		}},
 		{"measure", measureEvery, s.measure},
 		{"forget old requests and figures", purgeEvery, s.purge},
-	}
+	}...)
 }
 
 // janitor deletes what is due for as long as it has the lock.

@@ -9,7 +9,6 @@ import (
 	"runtime"
 	"slices"
 	"sync/atomic"
-	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/google/uuid"
@@ -42,6 +41,7 @@ type service struct {
 	model     *onnx.Model
 	cores     int // how many cutouts run at once
 	vault     *postgres.Vault
+	compared  atomic.Bool // the vault, with the record
 	blobs     *blob.FS
 	policy    *opa.Policy
 	ledger    *ledger.Ledger
@@ -131,21 +131,24 @@ func (s *service) makeTables(ctx context.Context) error {
 	all, ctx := errgroup.WithContext(ctx)
 	all.Go(func() error { return kafka.EnsureTopics(ctx, s.ground.kafka) })
 	all.Go(func() error { return ledger.Migrate(ctx, s.ground.pool) })
-	all.Go(func() error { return postgres.Migrate(ctx, s.ground.pool) })
+	all.Go(func() error { return postgres.Migrate(ctx, s.ground.db) })
 	return all.Wait()
 }
 
 func (s *service) openStores(ctx context.Context) (err error) {
-	keyset := filepath.Join(s.cfg.Data, "keyset")
-	if s.vault, err = postgres.OpenVault(ctx, s.ground.pool, keyset, time.Now); err != nil {
-		return fmt.Errorf("open the vault: %w", err)
+	if s.policy, err = opa.New(ctx, opa.Config{Bundle: policies.Bundle, ImagePeriod: s.cfg.DeleteAfter}); err != nil {
+		return err
 	}
+	if s.vault, err = openVault(ctx, s.ground, s.cfg.Data, s.policy, s.clock.Now); err != nil {
+		return err
+	}
+	s.onClose(s.letGo)
+	s.vault.Withhold() // until it was compared with the record
 	if s.blobs, err = blob.OpenFS(s.cfg.BlobDir()); err != nil {
 		return fmt.Errorf("open the blob store: %w", err)
 	}
 	s.onClose(s.blobs.Close)
-	s.policy, err = opa.New(ctx, opa.Config{Bundle: policies.Bundle, ImagePeriod: s.cfg.DeleteAfter})
-	return err
+	return nil
 }
 
 func (s *service) openLedger(context.Context) error {
@@ -164,7 +167,7 @@ func newImage() id.Image { return id.Image(newID()) }
 
 func (s *service) openViews(ctx context.Context) (err error) {
 	s.views, err = projector.New(projector.Config{
-		DB: s.ground.pool, Record: readRecord(s.ground.kafka, s.log), Decode: sealedCodec().Decode, Log: s.log,
+		DB: s.ground.pool, Record: readRecord(s.ground.kafka, s.log), Decode: sealedCodec().Decode, Skipped: skipped(s.ledger), Log: s.log,
 	}, views()...)
 	if err != nil {
 		return err

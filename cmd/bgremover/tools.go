@@ -10,6 +10,7 @@ import (
 	"os"
 
 	"github.com/bgremover/bgremover/adapters/kafka"
+	"github.com/bgremover/bgremover/adapters/postgres"
 	"github.com/bgremover/bgremover/adapters/web/operator"
 	"github.com/bgremover/bgremover/internal/config"
 	"github.com/bgremover/bgremover/internal/embedded"
@@ -35,18 +36,21 @@ func openTools(ctx context.Context, cfg config.Ground, log *slog.Logger) (*tools
 	if err != nil {
 		return nil, err
 	}
-	g := &ground{dsn: where.Postgres}
+	g := &ground{
+		access:   postgres.Access{DSN: where.Postgres, VaultDSN: where.VaultPostgres, Own: where.Own, Conns: toolConns},
+		vaultKey: where.VaultKey,
+	}
 	g.kafka, err = kafkaConfig(config.Kafka{
 		Brokers: where.Brokers, User: where.User, Password: config.Secret(where.Password), SASL: where.SASL,
 		TLS: where.TLS, CA: where.CA, Cert: where.Cert, Key: where.Key,
 	})
 	if err == nil {
-		err = g.connect(ctx, toolConns)
+		err = g.connect(ctx)
 	}
 	if err != nil {
 		return nil, err
 	}
-	g.closed = append(g.closed, func() error { g.pool.Close(); return nil })
+	g.closed = append(g.closed, func() error { g.db.Close(); return nil })
 	return &tools{ground: g, running: true}, nil
 }
 
@@ -86,7 +90,9 @@ func askGround(ctx context.Context, data string) (where operator.Ground, err err
 func (s *service) where() operator.Ground {
 	k := s.cfg.Kafka
 	return operator.Ground{
-		Postgres: s.ground.dsn, Brokers: s.ground.kafka.Brokers, User: s.ground.kafka.User, Password: s.ground.kafka.Password,
+		Postgres: s.ground.access.DSN, VaultPostgres: s.ground.access.VaultDSN, Own: s.ground.access.Own,
+		VaultKey: s.ground.vaultKey,
+		Brokers: s.ground.kafka.Brokers, User: s.ground.kafka.User, Password: s.ground.kafka.Password,
 		SASL: k.SASL, TLS: k.TLS, CA: k.CA, Cert: k.Cert, Key: k.Key,
 	}
 }

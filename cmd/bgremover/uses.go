@@ -24,6 +24,9 @@ type uses struct {
 	delete    usecase.Delete
 	deleteDue usecase.DeleteDue
 	sweep     usecase.Sweep
+
+	compareKeys usecase.CompareKeys
+	endKeys     usecase.EndKeys
 }
 
 func (s *service) openUses(context.Context) error {
@@ -49,6 +52,9 @@ func (s *service) openUses(context.Context) error {
 			Record: s.ledger, Blobs: s.blobs, Retention: s.policy, Images: dueImages{s}, Leases: leases, Deliveries: deliveries, Now: now,
 		},
 		sweep: usecase.Sweep{Vault: s.vault, Blobs: s.blobs, Wall: time.Now},
+
+		compareKeys: usecase.CompareKeys{Record: s.ledger, Endings: s.ledger, Keys: s.vault, Policy: s.policy, Now: now},
+		endKeys:     usecase.EndKeys{Record: s.ledger, Keys: s.vault, Policy: s.policy, Now: now},
 	}
 	return nil
 }
@@ -118,6 +124,7 @@ func (s *service) hours(ctx context.Context, from, to time.Time) ([]analytics.Ho
 func (s *service) checks() []web.Check {
 	return []web.Check{
 		{Name: "record", OK: func(ctx context.Context) error { return s.recordWorks(ctx) }},
+		{Name: "vault", OK: func(context.Context) error { return s.vaultCompared() }},
 		{Name: "views", OK: func(context.Context) error { return s.viewsFollow() }},
 	}
 }

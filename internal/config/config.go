@@ -44,8 +44,16 @@ type Ground struct {
 	Kafka    Kafka    `embed:"" group:"Kafka (without --kafka, one inside the service)"`
 	Postgres Postgres `name:"postgres" placeholder:"DSN" env:"BGREMOVER_POSTGRES" help:"PostgreSQL to use, such as postgres://app@db.example/bgremover; without it the service runs a private one. Here without its password: that goes into PGPASSWORD, or with the whole DSN into ${env} or the file."`
 
+	Vault Vault `embed:"" group:"Keys"`
+
 	settings []setting // what is in force and where it came from; set by Validate
 	strays   []string  // BGREMOVER_ variables that are no setting
+}
+
+// Vault says where keys are, and what wraps them.
+type Vault struct {
+	Postgres Postgres `name:"vault-postgres" placeholder:"DSN" env:"BGREMOVER_VAULT_POSTGRES" help:"The database of --postgres with another login, for keys alone: then the service's own login has no way to them (${env})."`
+	Key      string   `name:"vault-key" placeholder:"URI" env:"BGREMOVER_VAULT_KEY" help:"Key of a key management service that seals the file 'keyset' in --data: gcp-kms://…, aws-kms://… or hcvault://…; without it the file stands in clear, readable by its owner alone (${env})."`
 }
 
 // Folder says where the service keeps everything; it is all that the subcommands need to

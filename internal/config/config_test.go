@@ -133,6 +133,8 @@ kafka-user: app
 kafka-sasl: scram-sha-512
 kafka-password: hush
 postgres: postgres://app:hush@db.example/bgremover
+vault-postgres: postgres://vault:hush@db.example/bgremover
+vault-key: hcvault://vault.example:8200/transit/keys/bgremover
 blobs: file:///var/photos
 delete-after: 90m
 clock-offset: 25h
@@ -150,6 +152,9 @@ log-level: debug
 			File: config.File(path), Folder: config.Folder{Data: dir},
 			Kafka:    config.Kafka{Brokers: []string{"one:9092", "two:9092"}, TLS: true, User: "app", SASL: "scram-sha-512", Password: "hush"},
 			Postgres: "postgres://app:hush@db.example/bgremover",
+			Vault: config.Vault{
+				Postgres: "postgres://vault:hush@db.example/bgremover", Key: "hcvault://vault.example:8200/transit/keys/bgremover",
+			},
 		},
 		Model:       config.Model{Model: "u2netp", AcceptModelPassport: "u2netp"},
 		Listen:      config.Listen{Addr: "localhost:80", BehindTLSProxy: true},
@@ -165,6 +170,8 @@ log-level: debug
 		{got.Kafka, want.Kafka},
 		{got.Blobs, want.Blobs},
 		{string(got.Postgres), string(want.Postgres)},
+		{string(got.Vault.Postgres), string(want.Vault.Postgres)},
+		{got.Vault.Key, want.Vault.Key},
 		{got.DeleteAfter, want.DeleteAfter},
 		{got.ClockOffset, want.ClockOffset},
 		{got.Log, want.Log},

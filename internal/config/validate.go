@@ -101,11 +101,27 @@ func (g *Ground) check(m *Mistakes) {
 		m.add("data", "there is no home folder to put one into; say which folder to use")
 	}
 	g.Kafka.check(m)
-	if g.Postgres != "" {
-		// The parser's error masks passwords, and DSN again what it may have missed.
-		if _, err := pgx.ParseConfig(string(g.Postgres)); err != nil {
-			m.add("postgres", "%s", strings.ReplaceAll(err.Error(), string(g.Postgres), g.Postgres.String()))
-		}
+	g.Postgres.check(m, "postgres")
+	g.Vault.check(m, g.Postgres)
+}
+
+func (p Postgres) check(m *Mistakes, setting string) {
+	if p == "" {
+		return
+	}
+	// The parser's error masks passwords, and String again what it may have missed.
+	if _, err := pgx.ParseConfig(string(p)); err != nil {
+		m.add(setting, "%s", strings.ReplaceAll(err.Error(), string(p), p.String()))
+	}
+}
+
+func (v Vault) check(m *Mistakes, with Postgres) {
+	if v.Postgres != "" && with == "" {
+		m.add("vault-postgres", "is another login to the database of --postgres, which is missing; the private one needs none")
+	}
+	v.Postgres.check(m, "vault-postgres")
+	if scheme, name, _ := strings.Cut(v.Key, "://"); v.Key != "" && (name == "" || !slices.Contains([]string{"gcp-kms", "aws-kms", "hcvault"}, scheme)) {
+		m.add("vault-key", "is %q, and begins with gcp-kms://, aws-kms:// or hcvault://", v.Key)
 	}
 }
 

@@ -28,6 +28,11 @@ type Metrics struct {
 	waiting     prometheus.Gauge
 	overdue     prometheus.Gauge
 	overdueBy   prometheus.Gauge
+
+	keysLive        prometheus.Gauge
+	keysResurrected prometheus.Counter
+	keysDoubtful    prometheus.Gauge
+	factsMissing    prometheus.Gauge
 }
 
 // NewMetrics returns metrics of their own registry, with those of Go and of the process.
@@ -47,12 +52,18 @@ func NewMetrics(build Build) *Metrics {
 		waiting:        gauge("photos_waiting", "Photos that wait for their cutout."),
 		overdue:        gauge("deletions_overdue", "Photos past their deadline and not deleted; anything but 0 breaks a promise."),
 		overdueBy:      gauge("deletions_overdue_seconds", "How long the longest of them is overdue."),
+
+		keysLive:        gauge("vault_keys_live", "Keys that are not destroyed, as last compared."),
+		keysResurrected: prometheus.NewCounter(prometheus.CounterOpts{Namespace: namespace, Name: "vault_keys_resurrected_total", Help: "Keys found alive although the record has destroyed them, and destroyed again."}),
+		keysDoubtful:    gauge("vault_keys_without_fact", "Live keys without a fact, so many that the record must have lost some; anything but 0 needs somebody."),
+		factsMissing:    gauge("vault_record_missing_facts", "Facts fewer in the record than when the vault was last compared with it; anything but 0 needs somebody."),
 	}
 	about := gauges("build_info", "Which build this is; always 1.", "version", "revision", "go")
 	about.WithLabelValues(build.Version, build.Revision, build.Go).Set(1)
 	m.registry.MustRegister(
 		m.requests, m.requestSeconds, m.refused, m.stageSeconds, m.slots, m.slotsInUse,
 		m.queue, m.published, m.lag, m.viewStopped, m.waiting, m.overdue, m.overdueBy, about,
+		m.keysLive, m.keysResurrected, m.keysDoubtful, m.factsMissing,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	return m
@@ -109,6 +120,14 @@ func (m *Metrics) Waiting(n int64) { m.waiting.Set(float64(n)) }
 func (m *Metrics) Overdue(count int64, longest time.Duration) {
 	m.overdue.Set(float64(count))
 	m.overdueBy.Set(longest.Seconds())
+}
+
+// Vault says what a comparison of the vault with the record has found.
+func (m *Metrics) Vault(live, resurrected, doubtful int, missing int64) {
+	m.keysLive.Set(float64(live))
+	m.keysResurrected.Add(float64(resurrected))
+	m.keysDoubtful.Set(float64(doubtful))
+	m.factsMissing.Set(float64(missing))
 }
 
 const namespace = "bgremover"

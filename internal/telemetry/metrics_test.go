@@ -43,6 +43,11 @@ func TestEveryMetricAndItsLabels(t *testing.T) {
 		"bgremover_record_published_seq":      nil,
 		"bgremover_record_queue_appends":      nil,
 		"bgremover_uploads_refused_total":     {"code"},
+
+		"bgremover_vault_keys_live":              nil,
+		"bgremover_vault_keys_resurrected_total": nil,
+		"bgremover_vault_keys_without_fact":      nil,
+		"bgremover_vault_record_missing_facts":   nil,
 	}
 	families, err := exercised().registry.Gather()
 	if err != nil {

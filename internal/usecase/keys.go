@@ -156,3 +156,28 @@ func appendEndings(ctx context.Context, record Record, at time.Time, endings []k
 	}
 	return nil
 }
+
+// VaultStatus is what a vault holds, for its operator.
+type VaultStatus struct {
+	Wrapping []WrappingKey `json:"wrapping"` // the oldest first
+	Kinds    []KeyKind     `json:"kinds"`
+	Secrets  int64         `json:"secrets"`  // of the service
+	Compared int64         `json:"compared"` // up to which fact it was compared with the record
+}
+
+// WrappingKey is a key-encryption key. Times that have not come are zero.
+type WrappingKey struct {
+	ID        int64     `json:"id"`
+	Made      time.Time `json:"made"`
+	Retired   time.Time `json:"retired,omitzero"`   // another took its place
+	Destroyed time.Time `json:"destroyed,omitzero"` // nothing that it wrapped can be opened by anybody
+	Wraps     int64     `json:"wraps"`              // live keys and secrets
+}
+
+// KeyKind counts the keys of a kind.
+type KeyKind struct {
+	Kind      string    `json:"kind"`
+	Live      int64     `json:"live"`
+	Destroyed int64     `json:"destroyed"`
+	Due       time.Time `json:"due,omitzero"` // when the first live one ends by itself; zero: a fact ends them
+}

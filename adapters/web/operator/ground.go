@@ -9,6 +9,9 @@ import (
 // socket may read the files that hold them, too.
 type Ground struct {
 	Postgres      string   `json:"postgres"`
+	VaultPostgres string   `json:"vault_postgres,omitempty"` // another login, for keys
+	Own           bool     `json:"own,omitempty"`            // Postgres is ours alone
+	VaultKey      string   `json:"vault_key,omitempty"`      // the URI of what seals the keyset
 	Brokers       []string `json:"brokers"`
 	User          string   `json:"user,omitempty"`
 	Password      string   `json:"password,omitempty"`

@@ -49,6 +49,8 @@ type Config struct {
 	Stream Story
 	Ground func() Ground // where commands find what the service stands on
 	Staff  Staff
+	Vault  Vault
+	Views  Projections
 	To     *slog.Logger // our own log
 }
 
@@ -62,6 +64,11 @@ func Routes(c Config) http.Handler {
 	mux.HandleFunc("GET /stream", stream(c.Stream, c.Place, c.To))
 	mux.HandleFunc("POST /officer/link", linkOfficer(c.Staff, c.To))
 	mux.HandleFunc("POST /officer/end", endOfficer(c.Staff, c.To))
+	mux.HandleFunc("GET /projections", listProjections(c.Views, c.To))
+	mux.HandleFunc("POST /projections/skip", skipFact(c.Views, c.To))
+	mux.HandleFunc("POST /projections/certified", certify(c.Views, c.To))
+	mux.HandleFunc("GET /vault", vaultStatus(c.Vault, c.To))
+	mux.HandleFunc("POST /vault/rotate", rotateVault(c.Vault, c.To))
 	mux.HandleFunc("GET /ground", ground(c.Ground))
 	return mux
 }

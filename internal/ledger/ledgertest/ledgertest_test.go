@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/bgremover/bgremover/adapters/kafka"
+	"github.com/bgremover/bgremover/adapters/opa"
 	"github.com/bgremover/bgremover/adapters/postgres"
 	"github.com/bgremover/bgremover/domain/event"
 	"github.com/bgremover/bgremover/domain/image"
@@ -16,25 +17,35 @@ import (
 	"github.com/bgremover/bgremover/internal/embedded/embeddedtest"
 	"github.com/bgremover/bgremover/internal/ledger"
 	"github.com/bgremover/bgremover/internal/ledger/ledgertest"
+	"github.com/bgremover/bgremover/policies"
 )
 
 // What was copied is a record like any other: it is numbered and published, streams go on
 // where it ends, and what it sealed is erased.
 func TestQueueIsARecord(t *testing.T) {
 	const pictures = 30
-	pool, err := pgxpool.New(t.Context(), embeddedtest.NewDatabase(t))
+	dsn := embeddedtest.NewDatabase(t)
+	all, err := pgxpool.New(t.Context(), dsn) // a superuser, who may copy into the vault
 	must(t, err)
-	defer pool.Close()
+	defer all.Close()
+	database, err := postgres.Connect(t.Context(), postgres.Access{DSN: dsn})
+	must(t, err)
+	defer database.Close()
+	pool := database.App
 	broker := embeddedtest.NewKafka(t)
 	cfg := kafka.Config{Brokers: broker.Brokers(), User: broker.Username(), Password: broker.Password()}
 	must(t, kafka.EnsureTopics(t.Context(), cfg))
 	must(t, ledger.Migrate(t.Context(), pool))
-	must(t, postgres.Migrate(t.Context(), pool))
-	vault, err := postgres.OpenVault(t.Context(), pool, t.TempDir()+"/keyset", time.Now)
+	must(t, postgres.Migrate(t.Context(), database))
+	policy, err := opa.New(t.Context(), opa.Config{Bundle: policies.Bundle, ImagePeriod: time.Hour})
+	must(t, err)
+	vault, err := postgres.OpenVault(t.Context(), database, postgres.VaultConfig{
+		Keyset: postgres.KeysetFile{Path: t.TempDir() + "/keyset"}, Policy: policy, Now: time.Now, Wall: time.Now,
+	})
 	must(t, err)
 	noon := time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
 
-	must(t, ledgertest.Queue(t.Context(), pool, vault.New, pictures, noon, noon.Add(time.Hour)))
+	must(t, ledgertest.Queue(t.Context(), all, vault.New, pictures, noon, noon.Add(time.Hour)))
 
 	l := ledger.New(pool, vault, ledger.Options{NewID: func() string { return uuid.Must(uuid.NewV7()).String() }})
 	publisher, source := kafka.NewPublisher(cfg), newSource(t, cfg)

@@ -39,6 +39,7 @@ type Head struct {
 	Published int64 // that much is in Kafka
 	Size      int64 // that much is numbered
 	Root      merkle.Hash
+	Signed    int64 // that many entries are in the topic of checkpoints; 0: nobody can say
 }
 
 // Progress is how far a verification has come.
@@ -106,15 +107,15 @@ func (a *audit) open(ctx context.Context) (err error) {
 		}
 		a.kept = &kept
 	}
-	if _, err := a.notes.peek(ctx); err != nil { // fixes where the topic ends
-		return err
-	}
 	if a.Head != nil {
 		head, err := a.Head(ctx)
 		if err != nil {
 			return fmt.Errorf("ask the ledger how far it is: %w", err)
 		}
 		a.head = &head
+	}
+	if _, err := a.notes.peek(ctx); err != nil { // fixes where the topic ends
+		return err
 	}
 	defer func() {
 		if err != nil {

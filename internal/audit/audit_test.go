@@ -67,7 +67,7 @@ func TestRepetitionsAreCounted(t *testing.T) {
 		o.Checkpoints = append(o.Checkpoints.(tape).clone(), l.checkpoints...).number()
 	}
 	r := holds(t, o)
-	if r.Facts != 600 || r.Repeated != 60 || r.Early != 50 || r.Checkpoints != 8 || r.Covered != 600 {
+	if r.Facts != 600 || r.Repeated != 60 || r.Early != 50 || r.Checkpoints != 2 || r.Covered != 600 {
 		t.Errorf("%+v", r)
 	}
 }
@@ -94,6 +94,32 @@ func TestKeysAreFollowed(t *testing.T) {
 	}
 	// The key that was handed over from signs nothing new.
 	o.Key = l.key.Verifier()
+	if r := verify(t, o); r.Finding == nil || r.Finding.What != BadCheckpoint {
+		t.Errorf("%+v", r)
+	}
+}
+
+// The log may say which key is its first; whoever has it from elsewhere need not believe that.
+func TestTheLogNamesItsKey(t *testing.T) {
+	l := newLog(t, 50, 7)
+	vkey := l.key.Verifier()
+	l.note([]byte(vkey + "\n"))
+	l.checkpoint(50)
+	o := l.options()
+	if r := holds(t, o); !r.Pinned || r.Key != vkey {
+		t.Errorf("%+v", r)
+	}
+	o.Key = ""
+	if r := holds(t, o); r.Pinned || r.Key != vkey || r.Covered != 50 {
+		t.Errorf("%+v", r)
+	}
+	other, err := merkle.NewSigningKey(l.key.Origin())
+	must(t, err)
+	o.Key = other.Verifier()
+	if r := verify(t, o); r.Finding == nil || r.Finding.What != BadCheckpoint {
+		t.Errorf("%+v", r)
+	}
+	o.Checkpoints, o.Key = tape{{Seq: 1, Body: l.checkpoints[1].Body}}, "" // and nobody names one
 	if r := verify(t, o); r.Finding == nil || r.Finding.What != BadCheckpoint {
 		t.Errorf("%+v", r)
 	}

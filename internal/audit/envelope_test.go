@@ -164,7 +164,7 @@ func FuzzNotes(f *testing.F) {
 	opts := l.options()
 	f.Fuzz(func(t *testing.T, note []byte) {
 		o := opts
-		o.Checkpoints = append(l.checkpoints.clone(), ledger.Entry{Offset: 2, Body: note})
+		o.Checkpoints = append(l.checkpoints.clone(), ledger.Entry{Seq: 3, Offset: 2, Body: note})
 		r, err := Verify(t.Context(), o)
 		must(t, err)
 		known := false

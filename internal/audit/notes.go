@@ -3,7 +3,10 @@ package audit
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
+	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/bgremover/bgremover/internal/ledger"
 	"github.com/bgremover/bgremover/internal/merkle"
@@ -22,7 +25,8 @@ type notes struct {
 
 	ahead  *vouched          // read, and not yet dealt with
 	newest merkle.Checkpoint // the largest that the log signed
-	count  int64             // of those that it signed
+	signed int64             // how many it signed
+	high   int64             // the highest number in the topic
 	ended  bool
 }
 
@@ -50,8 +54,9 @@ func (n *notes) peek(ctx context.Context) (*vouched, error) {
 		}
 		e := n.page[0]
 		n.page = n.page[1:]
+		n.count(e)
 		switch {
-		case n.first == "" && n.trust(string(bytes.TrimSpace(e.Body))) == nil:
+		case n.named(e):
 		case bytes.HasPrefix(e.Body, rotationHead):
 			n.rotate(e)
 		default:
@@ -59,6 +64,18 @@ func (n *notes) peek(ctx context.Context) (*vouched, error) {
 		}
 	}
 	return n.ahead, nil
+}
+
+// count sees that nothing is missing: what stands in the topic is numbered 1, 2, 3 …, and may
+// stand again.
+func (n *notes) count(e ledger.Entry) {
+	switch {
+	case e.Seq < 1:
+		n.bad(e.Offset, "it has no number")
+	case e.Seq > n.high+1:
+		n.bad(e.Offset, "number %d stands there, and %d is missing", e.Seq, n.high+1)
+	}
+	n.high = max(n.high, e.Seq)
 }
 
 func (n *notes) bad(offset int64, format string, args ...any) {
@@ -72,6 +89,9 @@ func (n *notes) read(e ledger.Entry) {
 		return
 	}
 	c, err := n.keys.Open(e.Body)
+	if err == nil {
+		err = checkSpelling(e.Body)
+	}
 	if err != nil {
 		n.bad(e.Offset, "%v", err)
 		if c, err := merkle.ReadCheckpoint(e.Body); err == nil {
@@ -79,7 +99,9 @@ func (n *notes) read(e ledger.Entry) {
 		}
 		return
 	}
-	n.count++
+	if n.newest.Origin == "" || c.Size > n.newest.Size {
+		n.signed++ // those that witnesses signed, too, stand again
+	}
 	if n.newest.Origin != "" && c.Size == n.newest.Size && c.Root != n.newest.Root {
 		n.found.add(Finding{What: Forked, Seq: 1, Through: c.Size, Text: fmt.Sprintf(
 			"offset %d of the topic of checkpoints: the log signed two roots for the size %d", e.Offset, c.Size)})
@@ -88,6 +110,21 @@ func (n *notes) read(e ledger.Entry) {
 	if n.newest.Origin == "" || c.Size >= n.newest.Size {
 		n.newest = c
 	}
+}
+
+// named takes an entry that names the log's first key, if it is one.
+func (n *notes) named(e ledger.Entry) bool {
+	vkey := string(bytes.TrimSpace(e.Body))
+	if _, err := merkle.FollowKeys(vkey, nil); err != nil {
+		return false
+	}
+	if n.first == "" {
+		return n.trust(vkey) == nil
+	}
+	if vkey != n.first {
+		n.bad(e.Offset, "the log says that its first key is another one: %s", vkey)
+	}
+	return true
 }
 
 // rotate goes over to the next key.
@@ -99,6 +136,9 @@ func (n *notes) rotate(e ledger.Entry) {
 	}
 	rotations := append(n.rotations[:len(n.rotations):len(n.rotations)], e.Body)
 	keys, err := merkle.FollowKeys(n.first, rotations)
+	if err == nil {
+		err = checkSpelling(e.Body)
+	}
 	if err != nil {
 		n.bad(e.Offset, "%v", err)
 		return
@@ -113,6 +153,24 @@ func (n *notes) trust(vkey string) (err error) {
 		n.first = vkey
 	}
 	return err
+}
+
+var errSpelling = errors.New("its signatures are not written as they were made")
+
+// checkSpelling takes signatures in their one spelling only: base64 leaves bits at its end
+// that most readers pass over.
+func checkSpelling(signed []byte) error {
+	_, signatures, err := merkle.Split(signed)
+	if err != nil {
+		return err
+	}
+	for _, line := range signatures {
+		text := strings.TrimSuffix(line[strings.LastIndexByte(line, ' ')+1:], "\n")
+		if raw, err := base64.StdEncoding.DecodeString(text); err != nil || base64.StdEncoding.EncodeToString(raw) != text {
+			return errSpelling
+		}
+	}
+	return nil
 }
 
 // checkpoints compares every checkpoint that the record has reached with its root there.

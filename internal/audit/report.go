@@ -28,7 +28,7 @@ type Report struct {
 func (a *audit) report() Report {
 	root := a.leaves.Root()
 	r := Report{
-		Facts: a.leaves.Size(), Counts: a.order.counts, Checkpoints: a.notes.count, Rotations: len(a.notes.rotations),
+		Facts: a.leaves.Size(), Counts: a.order.counts, Checkpoints: a.notes.signed, Rotations: len(a.notes.rotations),
 		Root: base64.StdEncoding.EncodeToString(root[:]), Key: a.notes.first, Pinned: a.Pinned && a.notes.first == a.Key,
 		Covered: a.agreed, Compared: a.compared, Remarks: a.remarks, Finding: a.found.first(),
 	}

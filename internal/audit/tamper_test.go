@@ -19,7 +19,7 @@ func times() int {
 	if *full {
 		return 1000
 	}
-	return 25
+	return 12
 }
 
 // witness is what the auditor has at hand besides the topics.
@@ -246,6 +246,25 @@ func TestOneFlippedBitInACheckpoint(t *testing.T) {
 		r := verify(t, o)
 		if r.Finding == nil || r.Finding.What != BadCheckpoint {
 			t.Errorf("found %v in\n%s", r.Finding, signed)
+			return ""
+		}
+		return string(r.Finding.What)
+	})
+}
+
+func TestRemovedCheckpoints(t *testing.T) {
+	each(t, "removed checkpoints", func(t *testing.T, w witness, l *logbook, o Options, random *rand.Rand) string {
+		i := random.IntN(len(l.checkpoints) - 1)
+		if w.head { // then the last one is missed, too
+			i = random.IntN(len(l.checkpoints))
+			head, _ := l.head()(t.Context())
+			head.Signed = int64(len(l.checkpoints))
+			o.Head = headOf(head)
+		}
+		o.Checkpoints = slices.Delete(l.checkpoints.clone(), i, i+1).number()
+		r := verify(t, o)
+		if r.Finding == nil || r.Finding.What != BadCheckpoint {
+			t.Errorf("found %v", r.Finding)
 			return ""
 		}
 		return string(r.Finding.What)

@@ -173,7 +173,7 @@ func (l *logbook) checkpoint(sizes ...int) {
 }
 
 func (l *logbook) note(signed []byte) {
-	l.checkpoints = append(l.checkpoints, ledger.Entry{Offset: int64(len(l.checkpoints)), Body: signed})
+	l.checkpoints = append(l.checkpoints, ledger.Entry{Seq: int64(len(l.checkpoints) + 1), Offset: int64(len(l.checkpoints)), Body: signed})
 }
 
 // options verify the log as it is.

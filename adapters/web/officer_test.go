@@ -285,6 +285,10 @@ func TestOfficersFindFacts(t *testing.T) {
 		if answer.Code != 400 || !strings.Contains(answer.Body.String(), `role="alert"`) || len(seqsIn(answer.Body.String())) > 0 {
 			t.Errorf("%s: answered %d", wrong, answer.Code)
 		}
+		name, value, _ := strings.Cut(wrong, "=")
+		if kept := fmt.Sprintf(`name="%s" value="%s"`, name, value); (name == "as_of" || name == "seq") && !strings.Contains(answer.Body.String(), kept) {
+			t.Errorf("%s: what was written is gone", wrong)
+		}
 	}
 }
 

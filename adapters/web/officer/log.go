@@ -64,6 +64,7 @@ func (p Pages) log(w http.ResponseWriter, r *http.Request, o usecase.Officer) {
 	}
 	if refused, ok := refusal.As(err); ok && refused.Kind == refusal.Invalid {
 		shown.Problem = refused
+		shown.Form.AsOf, shown.Form.Seq = r.URL.Query().Get("as_of"), r.URL.Query().Get("seq") // as it was written, to be mended
 		logPage.Show(w, r, http.StatusBadRequest, shown)
 		return
 	}

@@ -106,15 +106,29 @@ func (c Config) producer() *sarama.Config {
 	s.Producer.RequiredAcks = sarama.WaitForAll
 	s.Net.MaxOpenRequests = 1
 	s.Producer.Retry.Max = 60
-	s.Producer.Retry.Backoff = 250 * time.Millisecond
+	s.Producer.Retry.BackoffFunc = backoff
+	s.Producer.Timeout = 10 * time.Second // how long the other replicas may take
 	if c.RetryFor != 0 {
-		s.Producer.Retry.Max = max(1, int(c.RetryFor/s.Producer.Retry.Backoff))
+		s.Producer.Retry.Max = max(1, int(c.RetryFor/pause))
+		s.Producer.Timeout = min(s.Producer.Timeout, c.RetryFor)
 	}
-	s.Producer.Timeout = 10 * time.Second
 	s.Producer.MaxMessageBytes = maxMessageBytes
 	s.Producer.Return.Successes = true
 	s.Producer.Return.Errors = true
 	return s
+}
+
+// pause is between two attempts.
+const pause = 250 * time.Millisecond
+
+// backoff is no pause before the first attempt: sarama asks for it once for each message of
+// a batch that has no leader to go to, one after the other, and thousands would take minutes
+// to be given up.
+func backoff(retries, _ int) time.Duration {
+	if retries == 0 {
+		return 0
+	}
+	return pause
 }
 
 // group is for the members of a consumer group.

@@ -75,12 +75,17 @@ func (p *Publisher) connected() (sarama.SyncProducer, error) {
 	return p.producer, nil
 }
 
+// discard closes a producer, unless another call or Close does.
 func (p *Publisher) discard(producer sarama.SyncProducer) error {
 	p.mu.Lock()
-	if p.producer == producer {
+	ours := p.producer == producer
+	if ours {
 		p.producer = nil
 	}
 	p.mu.Unlock()
+	if !ours {
+		return nil
+	}
 	return producer.Close()
 }
 

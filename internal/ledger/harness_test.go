@@ -69,7 +69,8 @@ func openPool(t testing.TB, dsn string) *pgxpool.Pool {
 	return pool
 }
 
-func newCluster(t testing.TB) kafka.Config {
+// newCluster starts a Kafka of this test's own; real_test.go has real ones in its place.
+var newCluster = func(t testing.TB) kafka.Config {
 	t.Helper()
 	k := embeddedtest.NewKafka(t)
 	return kafka.Config{Brokers: k.Brokers(), User: k.Username(), Password: k.Password()}

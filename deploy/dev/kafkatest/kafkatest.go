@@ -10,7 +10,6 @@ import (
 	"bufio"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -20,11 +19,6 @@ import (
 	"sync"
 	"testing"
 )
-
-var rounds = flag.Int("chaos.rounds", 2, "how many times a failure test breaks something")
-
-// Rounds is how many times a failure test breaks something.
-func Rounds() int { return *rounds }
 
 // Cluster is some nodes, each broker and controller, all on this machine. Calls on it
 // wait for each other.

@@ -1,5 +1,5 @@
 // Package system holds the facts that the service records about itself: of the vault
-// (vault.go) and of projections (projection.go).
+// (vault.go), of projections (projection.go) and of the log's keys (log.go).
 //
 // About keys it decides nothing; whoever destroys one appends the fact that says so, in the same transaction.
 package system
@@ -37,6 +37,7 @@ func Kinds() []event.Kind {
 	return []event.Kind{
 		event.KindOf[KeyDestroyed](), event.KindOf[KeyResurrectionFound](),
 		event.KindOf[ProjectionSkipped](), event.KindOf[ProjectionCertified](),
+		event.KindOf[LogKeyRotated](),
 	}
 }
 

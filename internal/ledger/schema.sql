@@ -68,6 +68,21 @@ create table if not exists ledger.numbers (
     constraint numbers_fact unique (pos, idx)
 );
 
+-- What was signed about the tree's heads, in its order. The topic "checkpoints" holds the same,
+-- and only what stands there is public. Insert-only, but for the offset.
+create table if not exists ledger.checkpoints (
+    n        bigint      primary key, -- 1, 2, 3 …
+    kind     text        not null check (kind in ('key', 'checkpoint', 'cosigned', 'rotation')),
+    size     bigint      not null,    -- of the tree; of a rotation: of the last checkpoint before it
+    note     bytea       not null,
+    at       timestamptz not null,
+    "offset" bigint                   -- where it stands in the topic; null: not there yet
+);
+create unique index if not exists checkpoints_size on ledger.checkpoints (size) where kind = 'checkpoint';
+create index if not exists checkpoints_heads on ledger.checkpoints (size, n) where kind in ('checkpoint', 'cosigned');
+create index if not exists checkpoints_keys on ledger.checkpoints (n) where kind in ('key', 'rotation');
+create index if not exists checkpoints_unpublished on ledger.checkpoints (n) where "offset" is null;
+
 -- Requests that were carried out, for a day.
 create table if not exists ledger.requests (
     request text        primary key,

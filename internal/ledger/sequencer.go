@@ -15,14 +15,16 @@ import (
 
 // Topics that the sequencer writes.
 const (
-	TopicRecord = "record"     // one partition, every fact, in order, for ever
-	TopicWork   = "work.image" // uploads, for the processors; each at least once
+	TopicRecord      = "record"      // one partition, every fact, in order, for ever
+	TopicWork        = "work.image"  // uploads, for the processors; each at least once
+	TopicCheckpoints = "checkpoints" // one partition, what was signed about the record, for ever
 )
 
 // Metadata of the messages. A publisher passes MetaSeq on as a header, and MetaKey as the
 // Kafka key; where it learns at which offset a message was stored, it puts that into MetaOffset.
 const (
-	MetaSeq    = "seq"
+	MetaSeq    = "seq"  // in the topic of checkpoints: the place in its own order
+	MetaKind   = "kind" // in the topic of checkpoints: "key", "checkpoint", "cosigned" or "rotation"
 	MetaKey    = "key"
 	MetaOffset = "offset"
 )
@@ -38,6 +40,8 @@ type SequencerConfig struct {
 	// transaction mode. Nil: as the ledger's pool.
 	Conn *pgx.ConnConfig
 	Log  *slog.Logger // nil: silence
+	// Signing signs heads of the tree; nil: there are no checkpoints.
+	Signing *Signing
 	// BatchFacts and BatchBytes bound what is numbered and published at once; 2 000 and
 	// 2 MiB if zero. A batch ends with the append that reaches one of them.
 	BatchFacts, BatchBytes int
@@ -66,6 +70,7 @@ type SequencerCounters struct {
 	Adopted   atomic.Int64 // facts that Kafka had and Postgres did not
 	Displaced atomic.Int64 // appends that were removed, because Kafka had others in their place
 	Lost      atomic.Int64 // times the broker had less than it once acknowledged
+	Signed    atomic.Int64 // checkpoints
 }
 
 // Health is how a sequencer is.
@@ -174,7 +179,14 @@ func (s *Sequencer) hold(ctx context.Context) (began bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	return true, t.work(ctx)
+	err = t.work(ctx)
+	switch {
+	case ctx.Err() != nil:
+		t.signOff(context.WithoutCancel(ctx))
+	case halting(err):
+		err = errors.Join(err, t.halt(ctx, err))
+	}
+	return true, err
 }
 
 // takeLock tries until it has the lock. It never waits inside Postgres: a statement that

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/bgremover/bgremover/internal/fault"
 	"github.com/bgremover/bgremover/internal/merkle"
 )
 
@@ -91,6 +92,7 @@ func (t *term) signNext(ctx context.Context) error {
 		return err
 	}
 	t.signs.busy = true
+	fault.Point("checkpoint.signed")
 	go func() {
 		offset, err := t.publishSigned(*next)
 		t.signs.done <- func(ctx context.Context) error { return t.signedLanded(ctx, *next, offset, err) }
@@ -132,6 +134,7 @@ func (t *term) signedLanded(ctx context.Context, s signed, offset int64, err err
 		t.signingFails(ctx, fmt.Errorf("publish what was signed: %w", err))
 		return nil // with the next tick again
 	}
+	fault.Point("checkpoint.published")
 	if _, err := t.conn.Exec(ctx, `update ledger.checkpoints set "offset" = $2 where n = $1`, s.n, offset); err != nil {
 		return fmt.Errorf("note that a checkpoint is published: %w", err)
 	}

@@ -4,7 +4,8 @@
 // Read it in this order: main.go (the subcommands), serve.go, service.go (everything that
 // the service consists of, opened top to bottom), uses.go, run.go (set going, and stopped);
 // ground.go and model.go (what it stands on), cutter.go, processor.go, record.go; then
-// remove.go, logshow.go, stream.go, officer.go (office.go is its service's side). Wiring is explicit: there is no container and nothing registers itself.
+// remove.go, logshow.go, stream.go, officer.go (office.go is its service's side), rebuild.go,
+// projections.go. Wiring is explicit: there is no container and nothing registers itself.
 package main
 
 import (
@@ -23,13 +24,17 @@ import (
 
 // commands are the subcommands, each with its flags.
 type commands struct {
-	Serve   serveCmd   `cmd:"" help:"Run the service: the pages, the API and everything behind them."`
-	Remove  removeCmd  `cmd:"" help:"Remove the background of photos."`
-	Log     logCmd     `cmd:"" help:"Look at the record of a running service."`
-	Stream  streamCmd  `cmd:"" help:"Look at one thing in the record, as it is or was known."`
-	Officer officerCmd `cmd:"" help:"Let officers in to the pages of the record, and out."`
-	Config  configCmd  `cmd:"" help:"Print the settings that are in force and where each comes from."`
-	Version versionCmd `cmd:"" help:"Print the version."`
+	Serve       serveCmd       `cmd:"" help:"Run the service: the pages, the API and everything behind them."`
+	Remove      removeCmd      `cmd:"" help:"Remove the background of photos."`
+	Log         logCmd         `cmd:"" help:"Look at the record of a running service."`
+	Stream      streamCmd      `cmd:"" help:"Look at one thing in the record, as it is or was known."`
+	Officer     officerCmd     `cmd:"" help:"Let officers in to the pages of the record, and out."`
+	Rebuild     rebuildCmd     `cmd:"" help:"Make views anew from the record, or check that they are what it says."`
+	Projections projectionsCmd `cmd:"" help:"Look at the views of a running service, and let a stopped one go on."`
+	Vault       vaultCmd       `cmd:"" help:"Look after keys: what wraps them, and their backup."`
+	Asyncapi    asyncapiCmd    `cmd:"" help:"Print what stands in which topic: all facts, as an AsyncAPI document."`
+	Config      configCmd      `cmd:"" help:"Print the settings that are in force and where each comes from."`
+	Version     versionCmd     `cmd:"" help:"Print the version."`
 }
 
 // command is what every subcommand does.

@@ -78,16 +78,34 @@ func (d *draft) connect(ctx context.Context) (err error) {
 func (d *draft) close(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
-	if d.conn.IsClosed() { // then somebody else may have begun meanwhile
-		if err := d.connect(ctx); err != nil {
-			return
-		}
+	var err error
+	if d.conn.IsClosed() {
+		err = d.reconnect(ctx)
 	}
-	if err := dropBeside(ctx, d.conn, d.view.Name); err != nil {
-		d.rebuild.Log.WarnContext(ctx, "tables of a rebuild are still there; the next rebuild or the hourly purge drops them",
+	if err == nil {
+		err = dropBeside(ctx, d.conn, d.view.Name)
+		unlock(ctx, d.conn)
+	}
+	if err != nil {
+		d.rebuild.Log.WarnContext(ctx, "tables of a rebuild may be left; the next rebuild or the hourly purge drops them",
 			"view", d.view.Name, "err", err)
 	}
-	unlock(ctx, d.conn)
+}
+
+// reconnect opens a new connection after one was lost. The server may need a moment to notice
+// that too, and until then nobody has the lock.
+func (d *draft) reconnect(ctx context.Context) error {
+	for try := 1; ; try++ {
+		err := d.connect(ctx)
+		if !errors.Is(err, ErrRebuilding) || try == 50 {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
 }
 
 // drain applies portions until there are no more. What comes after an error is thrown away,
@@ -144,7 +162,7 @@ func (d *draft) apply(ctx context.Context, p piece) error {
 		return err
 	}
 	if d.conn.IsClosed() { // such an error may have ended it
-		if err := d.connect(ctx); err != nil {
+		if err := d.reconnect(ctx); err != nil {
 			return err
 		}
 	}

@@ -207,9 +207,10 @@ func TestRebuildWhileEverythingRuns(t *testing.T) {
 	var load sync.WaitGroup
 	defer load.Wait()
 	defer cancel()
-	load.Go(func() { // facts
+	load.Go(func() { // facts, slower than they can be applied: a rebuild has to get at the end of the record
 		for i := int64(1); ctx.Err() == nil; i++ {
 			record.add(i % 97)
+			pause(ctx, 3*time.Millisecond)
 			if err := p.WaitFor(ctx, "sums", 200+i); err != nil && ctx.Err() == nil {
 				t.Errorf("%v (%+v)", err, p.Health())
 				return

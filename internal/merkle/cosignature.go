@@ -33,7 +33,7 @@ func ParseWitness(vkey string) (Witness, error) {
 	hash, key64, _ := strings.Cut(rest, "+")
 	key, err := base64.StdEncoding.Strict().DecodeString(key64)
 	switch {
-	case CheckOrigin(name) != nil || err != nil:
+	case CheckOrigin(name) != nil || err != nil || len(key) == 0:
 		return Witness{}, errors.New("a witness's key is written <name>+<hash>+<key>")
 	case len(key) == 1+ed25519.PublicKeySize && key[0] == 0x01:
 		return Witness{}, errors.New("this is the key of a log (kind 0x01), not of a witness (kind 0x04)")

@@ -82,8 +82,8 @@ func TestTimeTravel(t *testing.T) {
 	}
 }
 
-// browser is somebody with a jar for cookies.
-func browser(t *testing.T) *http.Client {
+// withJar is a client that keeps cookies, as a browser does.
+func withJar(t *testing.T) *http.Client {
 	t.Helper()
 	jar, err := cookiejar.New(nil)
 	if err != nil {
@@ -125,7 +125,7 @@ func TestOfficersOnARealService(t *testing.T) {
 		t.Fatal(err)
 	}
 	form := url.Values{"link": parsed.Query()["link"]}
-	in, out := browser(t), browser(t)
+	in, out := withJar(t), withJar(t)
 	if got := fetch(t, in, s.url+"/officer/enter", form); got.code != 200 || !strings.Contains(string(got.body), "Grace Hopper") {
 		t.Fatalf("entering: %s", got)
 	}

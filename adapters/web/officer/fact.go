@@ -115,7 +115,7 @@ func (p Pages) body(w http.ResponseWriter, r *http.Request, _ usecase.Officer) {
 	h.Set("Content-Disposition", fmt.Sprintf(`attachment; filename="fact-%d.json"`, f.Seq))
 	h.Set("Content-Length", strconv.Itoa(len(f.Body)))
 	h.Set("Cache-Control", "no-store")
-	_, _ = w.Write(f.Body) //nolint:gosec // JSON of ours, by its type not to be shown as a page; the client may be gone
+	_, _ = w.Write(f.Body) // the client may be gone
 }
 
 // dataOf writes out what a fact says. Personal fields print as sealed or erased; a fact of an

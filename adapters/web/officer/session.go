@@ -82,7 +82,7 @@ func (p Pages) cookieName() string {
 
 // setCookie gives the browser a session; an empty one takes it away.
 func (p Pages) setCookie(w http.ResponseWriter, session string) {
-	cookie := &http.Cookie{
+	cookie := &http.Cookie{ //nolint:gosec // Secure wherever the site is: on a laptop it is not.
 		Name: p.cookieName(), Value: session, Path: "/officer",
 		HttpOnly: true, Secure: p.https, SameSite: http.SameSiteStrictMode,
 		MaxAge: int(usecase.SessionLasts.Seconds()),

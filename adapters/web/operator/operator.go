@@ -157,17 +157,17 @@ func refuse(w http.ResponseWriter, r *http.Request, err error, to *slog.Logger) 
 		http.Error(w, "something went wrong in the service; its log says what", http.StatusInternalServerError)
 		return
 	}
-	status := http.StatusConflict
-	switch refused.Kind {
-	case refusal.Invalid:
-		status = http.StatusBadRequest
-	case refusal.Missing:
-		status = http.StatusNotFound
-	case refusal.Unavailable:
-		status = http.StatusServiceUnavailable
-	default: // whoever asks reads the text
+	status, ok := statusOfKind[refused.Kind]
+	if !ok {
+		status = http.StatusConflict // whoever asks reads the text
 	}
 	http.Error(w, refused.Text+" "+refused.Help, status)
+}
+
+var statusOfKind = map[refusal.Kind]int{
+	refusal.Invalid:     http.StatusBadRequest,
+	refusal.Missing:     http.StatusNotFound,
+	refusal.Unavailable: http.StatusServiceUnavailable,
 }
 
 func matches(want, got string) bool { return want == "" || want == got }

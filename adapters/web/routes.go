@@ -38,7 +38,7 @@ func (s *Site) routes() []route {
 	removebg := api.RemoveBG{
 		Upload: s.Upload, Watch: s.Watch, Download: s.Download, Delete: s.Delete, Transform: s.Transform, Intake: s.intake,
 	}
-	return slices.Concat(s.officerRoutes(sameOrigin), []route{
+	return slices.Concat(s.officerRoutes(sameOrigin), s.logRoutes(), []route{
 		// For people.
 		{"GET /{$}", scope.Page, brief, people.Home()},
 		{"POST /i", scope.Page, own, sameOrigin.Handler(people.Upload(s.Upload, s.intake))},
@@ -65,6 +65,18 @@ func (s *Site) routes() []route {
 		{"GET /livez", scope.Problem, brief, http.HandlerFunc(livez)},
 		{"GET /readyz", scope.Problem, brief, readyz(s.Ready)},
 	})
+}
+
+// logRoutes lists what auditors read of the record.
+func (s *Site) logRoutes() []route {
+	if s.Tree == nil {
+		return nil
+	}
+	return []route{
+		{"GET /log/checkpoint", scope.Problem, brief, public.Checkpoint(s.Tree)},
+		{"GET /log/tile/{path...}", scope.Problem, brief, public.Tile(s.Tree)},
+		{"GET /log/keys", scope.Problem, brief, public.Keys(s.Tree)},
+	}
 }
 
 // officerRoutes lists the pages for officers.

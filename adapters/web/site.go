@@ -23,6 +23,7 @@ type Config struct {
 	Transform api.Transform
 	View      capability.View // of images
 	Hours     public.Hours    // of analytics
+	Tree      public.Log      // over the record; may be nil: then it is not served
 	Officer   *officer.Config // may be nil: then there are no pages for officers
 
 	Now     func() time.Time // the service's time, for countdowns and periods

@@ -1,5 +1,7 @@
-// Package public shows everybody how the service is doing: figures that name nobody.
+// Package public shows everybody how the service is doing: figures that name nobody, and
+// the signed tree over its record.
 //
+// log.go serves checkpoints, tiles and keys (https://c2sp.org/tlog-tiles).
 // stats.go gathers the hourly view of analytics into a page, chart.go lays its charts out
 // as SVG, stats.html draws them. Groups that are too small to be shown are left out by the
 // view already; the page says so, and never guesses at them.

@@ -21,8 +21,8 @@ func (a *audit) judge(ctx context.Context) error {
 	if a.head != nil && a.head.Signed > a.notes.high {
 		a.found.add(at(BadCheckpoint, a.notes.newest.Size+1, "the topic of checkpoints ends with number %d, and the ledger published %d", a.notes.high, a.head.Signed))
 	}
-	if a.notes.signed == 0 && a.notes.first != "" && a.leaves.Size() > 0 && a.head == nil && a.kept == nil {
-		a.found.add(at(BadCheckpoint, 1, "none was ever signed by this log's key, so there is nothing that the record could be compared with"))
+	if a.notes.signed == 0 && a.leaves.Size() > 0 && a.head == nil && a.kept == nil {
+		a.found.add(at(BadCheckpoint, 1, "none was ever signed by a key that is known, so there is nothing that the record could be compared with"))
 	}
 	if err := a.checkDiffering(ctx); err != nil {
 		return err

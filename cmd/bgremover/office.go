@@ -16,7 +16,6 @@ import (
 	"github.com/bgremover/bgremover/domain/personal"
 	"github.com/bgremover/bgremover/domain/staff"
 	"github.com/bgremover/bgremover/internal/ledger"
-	"github.com/bgremover/bgremover/internal/merkle"
 	"github.com/bgremover/bgremover/internal/usecase"
 	"github.com/bgremover/bgremover/projections/trail"
 )
@@ -39,10 +38,14 @@ func (s *service) officerPages() *officer.Config {
 			Record: s.ledger, Links: postgres.NewLinks(s.ground.pool), Sessions: postgres.NewSessions(s.ground.pool),
 			Secrets: s.vault, Now: s.milliseconds,
 		},
-		Record: s.office(),
-		Types:  ledger.Facts().Names(),
+		Record:          s.office(),
+		Types:           ledger.Facts().Names(),
+		CheckpointEvery: s.cfg.Heads.Every + signingTakes,
 	}
 }
+
+// signingTakes is what passes between the time for a checkpoint and its being public, and more.
+const signingTakes = 2 * time.Second
 
 // staffDesk wires what the operator can do about officers.
 func (s *service) staffDesk() operator.Staff {
@@ -168,11 +171,14 @@ func (destroyedKeys) Key(context.Context, personal.KeyID) (personal.Key, error) 
 
 // Prove implements officer.Record.
 func (o office) Prove(ctx context.Context, seq int64) (officer.Proof, error) {
-	body, err := o.tree.Fact(ctx, seq)
-	if err != nil {
+	p, err := o.tree.Prove(ctx, seq)
+	switch {
+	case errors.Is(err, ledger.ErrNoCheckpoint), errors.Is(err, ledger.ErrNotCovered):
+		return officer.Proof{Leaf: p.Leaf}, nil // the next checkpoint will do
+	case err != nil:
 		return officer.Proof{}, err
 	}
-	return officer.Proof{Leaf: merkle.Leaf(body)}, nil
+	return officer.Proof{Leaf: p.Leaf, Path: p.Path, Checkpoint: p.Checkpoint, Note: p.Note, Verifier: p.Verifier}, nil
 }
 
 // Story implements operator.Story.

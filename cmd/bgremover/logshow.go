@@ -16,7 +16,11 @@ import (
 
 // logCmd is `bgremover log`.
 type logCmd struct {
-	Show logShowCmd `cmd:"" help:"Print the facts of the record, oldest first."`
+	Verify logVerifyCmd `cmd:"" help:"Read the whole record from Kafka and check it: order, form, every checkpoint that was ever signed."`
+	Show   logShowCmd   `cmd:"" help:"Print the facts of the record, oldest first."`
+
+	Key       logKeyCmd       `cmd:"" help:"Print the keys that the record's checkpoints are signed with, the oldest first: keep the first one elsewhere."`
+	RotateKey logRotateKeyCmd `cmd:"" help:"Sign checkpoints with a new key from now on; the old one signs for it."`
 }
 
 // logShowCmd is `bgremover log show`. It asks the running service by the socket in its data folder.

@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/bgremover/bgremover/domain/refusal"
+	"github.com/bgremover/bgremover/internal/ledger"
 	"github.com/bgremover/bgremover/internal/projector"
 	"github.com/bgremover/bgremover/internal/telemetry"
 	"github.com/bgremover/bgremover/internal/usecase"
@@ -37,6 +39,12 @@ func (s *service) measure(ctx context.Context) error {
 		return err
 	}
 	s.metrics.Record(state.Queued, state.Published)
+	switch head, err := s.tree.Head(ctx); {
+	case err == nil:
+		s.metrics.Checkpoint(head.Size, s.clock.Now().Sub(head.At))
+	case !errors.Is(err, ledger.ErrNoCheckpoint):
+		return err
+	}
 	for _, h := range s.views.Health() {
 		s.metrics.View(h.View, state.Published-h.Seq, h.State == projector.Stopped)
 	}

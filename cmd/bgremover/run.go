@@ -57,8 +57,11 @@ func (s *service) run(ctx context.Context, ready io.Writer) error {
 	processing.Go(func() error { return s.process(work, stopAbove) })
 
 	above, ctx := errgroup.WithContext(ctx)
-	for _, c := range s.chores() {
+	for _, c := range s.watches() {
 		above.Go(func() error { keepHouse(ctx, c, s.log); return nil })
+	}
+	for _, c := range s.chores() {
+		above.Go(func() error { s.afterComparison(ctx, func() { keepHouse(ctx, c, s.log) }); return nil })
 	}
 	for _, f := range fronts {
 		above.Go(func() error { return f.serve(ctx) })
@@ -78,7 +81,8 @@ var errProcessorEnded = errors.New("the processor ended by itself")
 
 // process makes cutouts until ctx ends. A service whose processor ends before that stops as a whole.
 func (s *service) process(ctx context.Context, stop context.CancelCauseFunc) error {
-	err := s.processor.Run(ctx)
+	var err error
+	s.afterComparison(ctx, func() { err = s.processor.Run(ctx) })
 	if ctx.Err() != nil {
 		return err
 	}
@@ -167,7 +171,7 @@ func (s *service) listen(ctx context.Context) (fronts []front, err error) {
 // operatorConfig wires what the control socket answers.
 func (s *service) operatorConfig() operator.Config {
 	return operator.Config{
-		Log: s.show, Place: s.office().Place, Stream: s.office().Story, Staff: s.staffDesk(), Views: s.projections(), Ground: s.where, Vault: s.vaultDesk(), To: s.log,
+		Log: s.show, Place: s.office().Place, Stream: s.office().Story, Staff: s.staffDesk(), Views: s.projections(), Ground: s.where, Vault: s.vaultDesk(), Heads: s.heads(), To: s.log,
 	}
 }
 
@@ -198,7 +202,15 @@ func (f front) serve(ctx context.Context) error {
 	return nil
 }
 
-// chores are what the service does by itself. What the record stamps is aged by the service's
+// watches are what the service does by itself, whatever works and whatever does not.
+func (s *service) watches() []chore {
+	return []chore{
+		{"measure", measureEvery, s.measure},
+		{"hold the vault", holdEvery, s.vault.Hold},
+	}
+}
+
+// chores are what the service does by itself once the vault gives keys. What the record stamps is aged by the service's
 // time, leases and files by the real one.
 func (s *service) chores() []chore {
 	return append(s.vaultChores(), []chore{
@@ -211,8 +223,9 @@ func (s *service) chores() []chore {
 			_, cut := s.blobs.Sweep(ctx, time.Now().Add(-unfinishedKept))
 			return errors.Join(err, cut)
 		}},
-		{"measure", measureEvery, s.measure},
 		{"forget old requests and figures", purgeEvery, s.purge},
+		{"record rotations of the log's key", purgeEvery, s.recordRotations},
+		s.verifying(),
 	}...)
 }
 

@@ -41,10 +41,12 @@ type service struct {
 	model     *onnx.Model
 	cores     int // how many cutouts run at once
 	vault     *postgres.Vault
-	compared  atomic.Bool // the vault, with the record
+	compared  chan struct{} // closed once the vault was compared with the record
 	blobs     *blob.FS
 	policy    *opa.Policy
 	ledger    *ledger.Ledger
+	tree      *ledger.Tree
+	logKeys   *ledger.LogKeys
 	sequencer *ledger.Sequencer
 	views     *projector.Projector
 	uses      uses
@@ -59,7 +61,7 @@ type service struct {
 
 // openService opens everything that the service needs. What it opened is closed again when a step fails.
 func openService(ctx context.Context, cfg config.Serve, log *slog.Logger) (_ *service, err error) {
-	s := &service{cfg: cfg, log: log, cores: runtime.GOMAXPROCS(0), asides: make(chan struct{}, asides), metrics: telemetry.NewMetrics(telemetry.ThisBuild())}
+	s := &service{cfg: cfg, log: log, cores: runtime.GOMAXPROCS(0), asides: make(chan struct{}, asides), compared: make(chan struct{}), metrics: telemetry.NewMetrics(telemetry.ThisBuild())}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.close())
@@ -151,12 +153,16 @@ func (s *service) openStores(ctx context.Context) (err error) {
 	return nil
 }
 
-func (s *service) openLedger(context.Context) error {
+func (s *service) openLedger(ctx context.Context) error {
 	s.ledger = ledger.New(s.ground.pool, s.vault, ledger.Options{NewID: newID, Log: s.log})
 	publisher, source := kafka.NewPublisher(s.ground.kafka), kafka.NewSource(s.ground.kafka)
 	s.onClose(publisher.Close)
 	s.onClose(source.Close)
-	s.sequencer = ledger.NewSequencer(s.ledger, ledger.SequencerConfig{Publisher: publisher, Record: source, Log: s.log})
+	signing, err := s.openSigning(ctx)
+	if err != nil {
+		return err
+	}
+	s.sequencer = ledger.NewSequencer(s.ledger, ledger.SequencerConfig{Publisher: publisher, Record: source, Signing: signing, Log: s.log})
 	return nil
 }
 
@@ -167,7 +173,7 @@ func newImage() id.Image { return id.Image(newID()) }
 
 func (s *service) openViews(ctx context.Context) (err error) {
 	s.views, err = projector.New(projector.Config{
-		DB: s.ground.pool, Record: readRecord(s.ground.kafka, s.log), Decode: sealedCodec().Decode, Skipped: skipped(s.ledger), Log: s.log,
+		DB: s.ground.pool, Record: readRecord(s.ground.kafka, s.log), Decode: sealedCodec().Decode, Skipped: skipped(s.ledger), Skips: s.ledger.Skips, Log: s.log,
 	}, views()...)
 	if err != nil {
 		return err
@@ -199,6 +205,7 @@ func (s *service) openSite(context.Context) error {
 		Transform: s.cutter().transform,
 		View:      s.imagesView(),
 		Hours:     s.hours,
+		Tree:      s.tree,
 		Officer:   s.officerPages(),
 		Now:       s.clock.Now,
 		Log:       s.log,

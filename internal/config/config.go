@@ -24,6 +24,7 @@ type Serve struct {
 	Ground
 	Model  Model  `embed:""`
 	Listen Listen `embed:"" group:"Who can reach it"`
+	Heads  Heads  `embed:"" group:"Signed heads of the record"`
 	Blobs  string `name:"blobs" placeholder:"DIR" env:"BGREMOVER_BLOBS" help:"Folder, or file:// URL, for the sealed photos (${env}; default: the folder 'blobs' in --data)."`
 
 	DeleteAfter time.Duration  `name:"delete-after" placeholder:"TIME" default:"24h" env:"BGREMOVER_DELETE_AFTER" help:"When a photo is deleted that nobody has downloaded, such as 90m: at least 1m, and at most 24h, which is what people are promised (${env}; default: ${default})."`
@@ -54,6 +55,13 @@ type Ground struct {
 type Vault struct {
 	Postgres Postgres `name:"vault-postgres" placeholder:"DSN" env:"BGREMOVER_VAULT_POSTGRES" help:"The database of --postgres with another login, for keys alone: then the service's own login has no way to them (${env})."`
 	Key      string   `name:"vault-key" placeholder:"URI" env:"BGREMOVER_VAULT_KEY" help:"Key of a key management service that seals the file 'keyset' in --data: gcp-kms://…, aws-kms://… or hcvault://…; without it the file stands in clear, readable by its owner alone (${env})."`
+}
+
+// Heads says how the record's tree is signed for others.
+type Heads struct {
+	Origin    string        `name:"log-origin" placeholder:"NAME" env:"BGREMOVER_LOG_ORIGIN" help:"Name of the record in its checkpoints, for ever: best where /log is served, such as bgremover.example.org/log (${env}; default: bgremover.localhost/ and a random number, made once)."`
+	Every     time.Duration `name:"checkpoint-every" placeholder:"TIME" default:"1m" env:"BGREMOVER_CHECKPOINT_EVERY" help:"The least time between two checkpoints, so that their sizes betray no single upload: at least 1s (${env}; default: ${default})."`
+	Witnesses []string      `name:"witness" placeholder:"URL" env:"BGREMOVER_WITNESS" help:"A witness that signs checkpoints, too: its submission prefix, and behind # its key, such as https://witness.example/log#witness.example+1a2b3c4d+BHqW… Repeat for more (${env})."`
 }
 
 // Folder says where the service keeps everything; it is all that the subcommands need to

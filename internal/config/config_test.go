@@ -136,6 +136,9 @@ postgres: postgres://app:hush@db.example/bgremover
 vault-postgres: postgres://vault:hush@db.example/bgremover
 vault-key: hcvault://vault.example:8200/transit/keys/bgremover
 blobs: file:///var/photos
+log-origin: bgremover.example.org/log
+checkpoint-every: 10s
+witness: [https://one.example/log#one.example+00000000+BA, https://two.example#two.example+00000000+BA]
 delete-after: 90m
 clock-offset: 25h
 log-format: json
@@ -156,8 +159,12 @@ log-level: debug
 				Postgres: "postgres://vault:hush@db.example/bgremover", Key: "hcvault://vault.example:8200/transit/keys/bgremover",
 			},
 		},
-		Model:       config.Model{Model: "u2netp", AcceptModelPassport: "u2netp"},
-		Listen:      config.Listen{Addr: "localhost:80", BehindTLSProxy: true},
+		Model:  config.Model{Model: "u2netp", AcceptModelPassport: "u2netp"},
+		Listen: config.Listen{Addr: "localhost:80", BehindTLSProxy: true},
+		Heads: config.Heads{
+			Origin: "bgremover.example.org/log", Every: 10 * time.Second,
+			Witnesses: []string{"https://one.example/log#one.example+00000000+BA", "https://two.example#two.example+00000000+BA"},
+		},
 		Blobs:       "file:///var/photos",
 		DeleteAfter: 90 * time.Minute, ClockOffset: &offset,
 		Log: config.Log{Format: "json", Level: "debug"},
@@ -168,6 +175,7 @@ log-level: debug
 		{got.Model, want.Model},
 		{got.Listen, want.Listen},
 		{got.Kafka, want.Kafka},
+		{got.Heads, want.Heads},
 		{got.Blobs, want.Blobs},
 		{string(got.Postgres), string(want.Postgres)},
 		{string(got.Vault.Postgres), string(want.Vault.Postgres)},

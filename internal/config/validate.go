@@ -145,7 +145,25 @@ func (s *Serve) check(m *Mistakes) {
 			m.add("clock-offset", "is for trying out, and others can reach %s; use a loopback --addr", s.Listen.Addr)
 		}
 	}
+	s.Heads.check(m)
 	s.Log.check(m)
+}
+
+// soonestCheckpoint is the lower limit of --checkpoint-every.
+const soonestCheckpoint = time.Second
+
+func (h Heads) check(m *Mistakes) {
+	if strings.ContainsFunc(h.Origin, func(r rune) bool { return r <= ' ' || r > '~' || r == '+' }) || len(h.Origin) > 200 {
+		m.add("log-origin", "is %.60q; it is a name like bgremover.example.org/log: at most 200 letters, digits and signs, without spaces and plus", h.Origin)
+	}
+	if h.Every < soonestCheckpoint {
+		m.add("checkpoint-every", "is %s, and must be at least %s", h.Every, soonestCheckpoint)
+	}
+	for _, w := range h.Witnesses {
+		if _, key, _ := strings.Cut(w, "#"); key == "" {
+			m.add("witness", "%.120q has no key; write it behind the address and a #, as the witness publishes it: <name>+<hash>+<key>", w)
+		}
+	}
 }
 
 func (l Log) check(m *Mistakes) {

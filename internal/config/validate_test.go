@@ -101,6 +101,11 @@ func TestMistakes(t *testing.T) {
 		"certificates without TLS":        {args: "--kafka=a:9092 --kafka-ca=CERT", wrong: []string{"kafka-tls"}},
 		"settings for a Kafka that is no": {args: "--kafka-tls", wrong: []string{"kafka"}},
 		"how to log":                      {args: "--log-format=xml --log-level=all", wrong: []string{"log-format", "log-level"}},
+		"a record's name":                 {args: "--log-origin=bgremover.example.org/log --checkpoint-every=1s"},
+		"a record's name with a plus":     {args: "--log-origin=a+b", wrong: []string{"log-origin"}},
+		"checkpoints all the time":        {args: "--checkpoint-every=999ms", wrong: []string{"checkpoint-every"}},
+		"a witness":                       {args: "--witness=https://witness.example#witness.example+00000000+BA"},
+		"a witness without its key":       {args: "--witness=https://witness.example", wrong: []string{"witness"}},
 		"no model":                        {args: "--model=", wrong: []string{"model"}},
 		"all at once": {
 			args:  "--addr=:80 --metrics-addr=x --postgres=postgres://a:hush@b/ --blobs=s3://b --delete-after=48h --clock-offset=1h",

@@ -23,8 +23,12 @@ type Metrics struct {
 
 	queue       prometheus.Gauge
 	published   prometheus.Gauge
+	signed      prometheus.Gauge
+	signedAge   prometheus.Gauge
 	lag         *prometheus.GaugeVec
 	viewStopped *prometheus.GaugeVec
+	verified    prometheus.Gauge
+	broken      prometheus.Gauge
 	waiting     prometheus.Gauge
 	overdue     prometheus.Gauge
 	overdueBy   prometheus.Gauge
@@ -47,8 +51,12 @@ func NewMetrics(build Build) *Metrics {
 		slotsInUse:     gauge("cutout_slots_in_use", "Cutouts that run now."),
 		queue:          gauge("record_queue_appends", "Appends that wait to be numbered and published."),
 		published:      gauge("record_published_seq", "Number of the last published fact."),
+		signed:         gauge("record_checkpoint_size", "Facts that the newest public checkpoint covers."),
+		signedAge:      gauge("record_checkpoint_age_seconds", "Age of the newest public checkpoint."),
 		lag:            gauges("projection_lag_facts", "Published facts that a projection does not show yet.", "view"),
 		viewStopped:    gauges("projection_stopped", "1 when a projection met what it cannot apply and somebody must look.", "view"),
+		verified:       gauge("record_verified_seq", "Up to this fact the record was verified last."),
+		broken:         gauge("record_broken", "1 when that found something changed, missing or forged, and somebody must look."),
 		waiting:        gauge("photos_waiting", "Photos that wait for their cutout."),
 		overdue:        gauge("deletions_overdue", "Photos past their deadline and not deleted; anything but 0 breaks a promise."),
 		overdueBy:      gauge("deletions_overdue_seconds", "How long the longest of them is overdue."),
@@ -62,7 +70,7 @@ func NewMetrics(build Build) *Metrics {
 	about.WithLabelValues(build.Version, build.Revision, build.Go).Set(1)
 	m.registry.MustRegister(
 		m.requests, m.requestSeconds, m.refused, m.stageSeconds, m.slots, m.slotsInUse,
-		m.queue, m.published, m.lag, m.viewStopped, m.waiting, m.overdue, m.overdueBy, about,
+		m.queue, m.published, m.signed, m.signedAge, m.lag, m.viewStopped, m.verified, m.broken, m.waiting, m.overdue, m.overdueBy, about,
 		m.keysLive, m.keysResurrected, m.keysDoubtful, m.factsMissing,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
@@ -102,6 +110,12 @@ func (m *Metrics) Record(queue, published int64) {
 	m.published.Set(float64(published))
 }
 
+// Checkpoint says how many facts the newest public checkpoint covers, and how old it is.
+func (m *Metrics) Checkpoint(size int64, age time.Duration) {
+	m.signed.Set(float64(size))
+	m.signedAge.Set(age.Seconds())
+}
+
 // View says how many published facts a projection does not show yet, and whether it has stopped.
 func (m *Metrics) View(name string, lag int64, stopped bool) {
 	name = wordLabel(name)
@@ -111,6 +125,17 @@ func (m *Metrics) View(name string, lag int64, stopped bool) {
 		value = 1
 	}
 	m.viewStopped.WithLabelValues(name).Set(value)
+}
+
+// Verified says how many facts the record had when it was verified last, and whether
+// something was wrong with it.
+func (m *Metrics) Verified(facts int64, broken bool) {
+	m.verified.Set(float64(facts))
+	value := 0.0
+	if broken {
+		value = 1
+	}
+	m.broken.Set(value)
 }
 
 // Waiting says how many photos wait for their cutout.

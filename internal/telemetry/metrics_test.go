@@ -22,6 +22,8 @@ func exercised() *Metrics {
 	m.View("images", 5, true)
 	m.Waiting(7)
 	m.Overdue(6, 7*time.Second)
+	m.Verified(8, true)
+	m.Checkpoint(9, 10*time.Second)
 	return m
 }
 
@@ -29,20 +31,24 @@ func exercised() *Metrics {
 // values could ever tell about a person or a picture.
 func TestEveryMetricAndItsLabels(t *testing.T) {
 	want := map[string][]string{
-		"bgremover_build_info":                {"go", "revision", "version"},
-		"bgremover_cutout_slots":              nil,
-		"bgremover_cutout_slots_in_use":       nil,
-		"bgremover_cutout_stage_seconds":      {"stage"},
-		"bgremover_deletions_overdue":         nil,
-		"bgremover_deletions_overdue_seconds": nil,
-		"bgremover_http_request_seconds":      {"route"},
-		"bgremover_http_requests_total":       {"route", "status"},
-		"bgremover_projection_lag_facts":      {"view"},
-		"bgremover_photos_waiting":            nil,
-		"bgremover_projection_stopped":        {"view"},
-		"bgremover_record_published_seq":      nil,
-		"bgremover_record_queue_appends":      nil,
-		"bgremover_uploads_refused_total":     {"code"},
+		"bgremover_build_info":                    {"go", "revision", "version"},
+		"bgremover_cutout_slots":                  nil,
+		"bgremover_cutout_slots_in_use":           nil,
+		"bgremover_cutout_stage_seconds":          {"stage"},
+		"bgremover_deletions_overdue":             nil,
+		"bgremover_record_verified_seq":           nil,
+		"bgremover_record_broken":                 nil,
+		"bgremover_record_checkpoint_size":        nil,
+		"bgremover_record_checkpoint_age_seconds": nil,
+		"bgremover_deletions_overdue_seconds":     nil,
+		"bgremover_http_request_seconds":          {"route"},
+		"bgremover_http_requests_total":           {"route", "status"},
+		"bgremover_projection_lag_facts":          {"view"},
+		"bgremover_photos_waiting":                nil,
+		"bgremover_projection_stopped":            {"view"},
+		"bgremover_record_published_seq":          nil,
+		"bgremover_record_queue_appends":          nil,
+		"bgremover_uploads_refused_total":         {"code"},
 
 		"bgremover_vault_keys_live":              nil,
 		"bgremover_vault_keys_resurrected_total": nil,
@@ -80,6 +86,10 @@ func TestValues(t *testing.T) {
 		`bgremover_cutout_slots_in_use 1`,
 		`bgremover_cutout_stage_seconds_count{stage="run"} 1`,
 		`bgremover_deletions_overdue 6`,
+		`bgremover_record_verified_seq 8`,
+		`bgremover_record_broken 1`,
+		`bgremover_record_checkpoint_size 9`,
+		`bgremover_record_checkpoint_age_seconds 10`,
 		`bgremover_deletions_overdue_seconds 7`,
 		`bgremover_http_request_seconds_sum{route="GET /v1/images/{id}"} 1`,
 		`bgremover_http_requests_total{route="GET /v1/images/{id}",status="200"} 1`,

@@ -5,7 +5,7 @@
 // What the record holds sealed is shown as sealed here too.
 //
 // operator.go shows the record, stream.go one stream of it and the state that follows,
-// officer.go lets officers in, ground.go tells commands where everything is.
+// heads.go is about the key that signs, officer.go lets officers in, ground.go tells commands where everything is.
 package operator
 
 import (
@@ -51,6 +51,7 @@ type Config struct {
 	Staff  Staff
 	Vault  Vault
 	Views  Projections
+	Heads  Heads
 	To     *slog.Logger // our own log
 }
 
@@ -61,6 +62,8 @@ type Place func(ctx context.Context, m moment.Moment) (seq int64, err error)
 func Routes(c Config) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /log", show(c.Log, c.Place, c.To))
+	mux.HandleFunc("GET /log/keys", logKeys(c.Heads, c.To))
+	mux.HandleFunc("POST /log/rotate-key", rotateLogKey(c.Heads, c.To))
 	mux.HandleFunc("GET /stream", stream(c.Stream, c.Place, c.To))
 	mux.HandleFunc("POST /officer/link", linkOfficer(c.Staff, c.To))
 	mux.HandleFunc("POST /officer/end", endOfficer(c.Staff, c.To))

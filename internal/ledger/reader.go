@@ -127,9 +127,6 @@ func (r *Reader) judge(f Fetched) ([]Entry, error) {
 		}
 	}
 	r.at = f.Next
-	if r.rule.last < r.after.Seq && f.Next >= f.End {
-		return entries, fmt.Errorf("ledger: the partition ends at offset %d, before fact %d that was read from it: %w", f.End, r.after.Seq, ErrLost)
-	}
 	return entries, r.mindTheGap(f)
 }
 
@@ -141,14 +138,17 @@ func (r *Reader) again(seq int64) {
 }
 
 // mindTheGap runs out of patience when the partition's end was reached and what is
-// missing has not come.
+// missing has not come: something before what is there, or what was read from it before.
 func (r *Reader) mindTheGap(f Fetched) error {
+	short := r.rule.last < r.after.Seq
 	switch {
-	case !r.rule.gap():
+	case !r.rule.gap() && !short:
 		r.stuck = time.Time{}
 	case f.Next < f.End: // there is more to read first
 	case r.stuck.IsZero():
 		r.stuck = time.Now()
+	case time.Since(r.stuck) >= r.patience && short:
+		return fmt.Errorf("ledger: the partition ends at offset %d, before fact %d that was read from it: %w", f.End, r.after.Seq, ErrLost)
 	case time.Since(r.stuck) >= r.patience:
 		from, err := r.rule.giveUp()
 		if err != nil && !r.whole {

@@ -48,6 +48,7 @@ func (s *Sequencer) begin(ctx context.Context, conn *pgx.Conn) (*term, error) {
 		return nil, fmt.Errorf("begin a term: %w", err)
 	}
 	s.counts.Terms.Add(1)
+	s.report(func(h *Health) { h.Trouble = "it reads the record back" }) // until then nothing is answered
 	err = t.prepare(ctx, root)
 	if halting(err) {
 		return nil, errors.Join(err, t.halt(ctx, err))

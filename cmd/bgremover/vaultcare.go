@@ -22,10 +22,21 @@ var errNotCompared = errors.New("the vault has not been compared with the record
 
 // vaultCompared says whether the vault gives keys.
 func (s *service) vaultCompared() error {
-	if !s.compared.Load() {
+	select {
+	case <-s.compared:
+		return nil
+	default:
 		return errNotCompared
 	}
-	return nil
+}
+
+// afterComparison does something once the vault gives keys, if that comes before ctx ends.
+func (s *service) afterComparison(ctx context.Context, do func()) {
+	select {
+	case <-s.compared:
+		do()
+	case <-ctx.Done():
+	}
 }
 
 // compareVault compares the vault with the record, at the start and every hour from then on.
@@ -56,8 +67,10 @@ func (s *service) compareOnce(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.vault.Release()
-	s.compared.Store(true)
+	if s.vaultCompared() != nil { // the first time; nobody else closes it
+		s.vault.Release()
+		close(s.compared)
+	}
 	return nil
 }
 
@@ -86,11 +99,7 @@ func (s *service) sayFound(ctx context.Context, found usecase.Comparison) {
 // vaultChores are what is done about keys by itself.
 func (s *service) vaultChores() []chore {
 	return []chore{
-		{"hold the vault", holdEvery, s.vault.Hold},
 		{"end keys that are due", endKeysEvery, func(ctx context.Context) error {
-			if s.vaultCompared() != nil {
-				return nil
-			}
 			_, err := s.uses.endKeys.Do(ctx)
 			return err
 		}},

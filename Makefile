@@ -15,7 +15,7 @@ export CHROMIUM
 BROWSER := $(if $(CHROMIUM),-tags browser)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-full build run test browser check bench fuzz vuln fmt clean
+.PHONY: help setup setup-full build run test test-kafka browser check bench fuzz vuln fmt clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -34,10 +34,20 @@ run: setup-full build ## Start the service with the full model and print its add
 
 test: browser setup check ## Check format, lint, vet, and run every test with the race detector
 	$(PYTHON) -m unittest discover -q -s deploy/setup -p '*_test.py'
+	$(PYTHON) -m unittest discover -q -s deploy/dev -p '*_test.py'
 	$(TOOL) gotestsum --format pkgname --format-hide-empty-pkg -- -race -timeout 15m $(BROWSER) ./...
 ifeq ($(CHROMIUM),)
 	@echo "browser tests NOT RUN (no Chromium found; install it, or set CHROMIUM to its path)"
 endif
+
+# The same suites as on the embedded Kafka, and brokers that are killed; what they tried is
+# printed. With CHAOS=1, in full numbers.
+test-kafka: setup ## Test the record on real Apache Kafka, 1 broker and 3 (needs Java 17; Maven once)
+	@$(PYTHON) deploy/dev/kafka.py fetch
+	@counts=$$(mktemp) && export CHAOS_COUNTS=$${CHAOS_COUNTS:-$$counts} && passed=yes && \
+	$(TOOL) gotestsum --format pkgname -- -race -timeout 60m -p 1 -tags realkafka -run '^TestReal' $(KAFKA_TESTS) || passed=; \
+	cat $$counts; rm $$counts; test "$$passed"
+KAFKA_TESTS := ./adapters/kafka ./internal/ledger
 
 browser:
 ifeq ($(CI)$(CHROMIUM),true)
@@ -47,7 +57,7 @@ endif
 check: ## Check format, lint, vet
 	$(LINT) fmt --diff
 	$(LINT) run --allow-parallel-runners ./...
-	$(GO) vet -tags browser ./...
+	$(GO) vet -tags browser,realkafka ./...
 
 bench: setup-full ## Run the benchmarks
 	$(GO) test -run '^$$' -bench . -benchmem -timeout 60m ./...

@@ -157,9 +157,12 @@ def class_archive(java: str, folder: str) -> str:
 
 def up(args: argparse.Namespace, java: str, jars: str) -> None:
     with contextlib.ExitStack() as stack:
-        home = args.dir and os.path.abspath(args.dir) or stack.enter_context(
-            tempfile.TemporaryDirectory(prefix="bgremover-kafka-", ignore_cleanup_errors=True))
-        os.makedirs(home, exist_ok=True)
+        if args.dir:
+            home = os.path.abspath(args.dir)
+            os.makedirs(home, exist_ok=True)
+        else:
+            home = tempfile.mkdtemp(prefix="bgremover-kafka-")
+            stack.callback(shutil.rmtree, home, ignore_errors=True)
         cluster = stack.enter_context(Cluster(java, jars, home, args.nodes, args.secure, JVM))
         cluster.start_all()
         say = (lambda answer: print(json.dumps(answer), flush=True)) if args.json else show

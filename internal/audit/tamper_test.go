@@ -7,17 +7,18 @@ import (
 	"strconv"
 	"testing"
 
+	"github.com/bgremover/bgremover/internal/fault/faulttest"
 	"github.com/bgremover/bgremover/internal/ledger"
 	"github.com/bgremover/bgremover/internal/merkle"
 )
 
 // full runs every failure test in its whole number, as `make chaos` does.
-var full = flag.Bool("audit.full", false, "tamper with a thousand records instead of a few")
+var full = flag.Bool("audit.full", faulttest.Full(), "tamper with a thousand records instead of a few")
 
 // times is how often something is tampered with.
-func times() int {
+func times(many int) int {
 	if *full {
-		return 1000
+		return many
 	}
 	return 12
 }
@@ -48,21 +49,21 @@ func tampered(t *testing.T, w witness, seed uint64) (*logbook, Options) {
 
 const covered = 1050
 
-// each runs a test so many times for each witness, and prints how many were found.
-func each(t *testing.T, what string, once func(t *testing.T, w witness, l *logbook, o Options, random *rand.Rand) string) {
+// each runs a test many times, or a few, for each witness, and prints how many were found.
+func each(t *testing.T, what string, many int, once func(t *testing.T, w witness, l *logbook, o Options, random *rand.Rand) string) {
 	t.Helper()
 	for i, w := range witnesses {
 		t.Run(w.name, func(t *testing.T) {
 			t.Parallel()
 			l, o := tampered(t, w, uint64(i))
 			random, counts := rand.New(rand.NewPCG(7, uint64(i))), map[string]int{}
-			for n := range times() {
+			for n := range times(many) {
 				counts[once(t, w, l, o, random)]++
 				if t.Failed() {
 					t.Fatalf("the %d. time", n+1)
 				}
 			}
-			t.Logf("%s, %s: %d of %d found: %v", what, w.name, times()-counts[""], times(), counts)
+			faulttest.Counted(t, "%s, %s: %d of %d found: %v", what, w.name, times(many)-counts[""], times(many), counts)
 		})
 	}
 }
@@ -82,7 +83,7 @@ func found(t *testing.T, r Report, seq int64, exact bool, kinds ...What) string 
 }
 
 func TestOneFlippedBitInABody(t *testing.T) {
-	each(t, "a flipped bit", func(t *testing.T, w witness, l *logbook, o Options, random *rand.Rand) string {
+	each(t, "a flipped bit", 1000, func(t *testing.T, w witness, l *logbook, o Options, random *rand.Rand) string {
 		i := random.IntN(len(l.record))
 		body := slices.Clone(l.record[i].Body)
 		body[random.IntN(len(body))] ^= 1 << random.IntN(8)
@@ -107,7 +108,7 @@ func TestOneFlippedBitInABody(t *testing.T) {
 }
 
 func TestOneFlippedBitInANumber(t *testing.T) {
-	each(t, "a flipped bit in a number", func(t *testing.T, w witness, l *logbook, o Options, random *rand.Rand) string {
+	each(t, "a flipped bit in a number", 1000, func(t *testing.T, w witness, l *logbook, o Options, random *rand.Rand) string {
 		i := random.IntN(len(l.record))
 		seq := int64(i + 1)
 		header := []byte(strconv.FormatInt(seq, 10))
@@ -133,7 +134,7 @@ func TestOneFlippedBitInANumber(t *testing.T) {
 }
 
 func TestRemovedRecords(t *testing.T) {
-	each(t, "removed records", func(t *testing.T, _ witness, l *logbook, o Options, random *rand.Rand) string {
+	each(t, "removed records", 200, func(t *testing.T, _ witness, l *logbook, o Options, random *rand.Rand) string {
 		from := random.IntN(len(l.record) - 1)
 		n := min(1+random.IntN(20), len(l.record)-1-from)
 		o.Record = slices.Delete(l.record.clone(), from, from+n)
@@ -142,7 +143,7 @@ func TestRemovedRecords(t *testing.T) {
 }
 
 func TestSwappedRecords(t *testing.T) {
-	each(t, "swapped records", func(t *testing.T, _ witness, l *logbook, o Options, random *rand.Rand) string {
+	each(t, "swapped records", 200, func(t *testing.T, _ witness, l *logbook, o Options, random *rand.Rand) string {
 		i, j := random.IntN(len(l.record)-1), 0
 		j = i + 1 + random.IntN(min(50, len(l.record)-1-i))
 		record := l.record.clone()
@@ -155,7 +156,7 @@ func TestSwappedRecords(t *testing.T) {
 
 // Whoever swaps bodies and leaves the numbers has changed two facts.
 func TestSwappedBodies(t *testing.T) {
-	each(t, "swapped bodies", func(t *testing.T, w witness, l *logbook, o Options, random *rand.Rand) string {
+	each(t, "swapped bodies", 200, func(t *testing.T, w witness, l *logbook, o Options, random *rand.Rand) string {
 		i := random.IntN(covered - 60)
 		j := i + 1 + random.IntN(50)
 		record := l.record.clone()
@@ -166,7 +167,7 @@ func TestSwappedBodies(t *testing.T) {
 }
 
 func TestTruncatedTail(t *testing.T) {
-	each(t, "truncated tails", func(t *testing.T, w witness, l *logbook, o Options, random *rand.Rand) string {
+	each(t, "truncated tails", 200, func(t *testing.T, w witness, l *logbook, o Options, random *rand.Rand) string {
 		size := random.IntN(len(l.record))
 		o.Record = l.record[:size]
 		r := verify(t, o)
@@ -181,7 +182,7 @@ func TestTruncatedTail(t *testing.T) {
 }
 
 func TestRepeatedWithOtherBytes(t *testing.T) {
-	each(t, "other bytes under a number that was there", func(t *testing.T, _ witness, l *logbook, o Options, random *rand.Rand) string {
+	each(t, "other bytes under a number that was there", 200, func(t *testing.T, _ witness, l *logbook, o Options, random *rand.Rand) string {
 		i, j := random.IntN(len(l.record)), random.IntN(len(l.record))
 		for i == j {
 			j = random.IntN(len(l.record))
@@ -195,7 +196,7 @@ func TestRepeatedWithOtherBytes(t *testing.T) {
 
 // A log that was signed again over other facts: its own checkpoints all agree with it.
 func TestSignedForks(t *testing.T) {
-	each(t, "forks", func(t *testing.T, w witness, l *logbook, o Options, random *rand.Rand) string {
+	each(t, "forks", 200, func(t *testing.T, w witness, l *logbook, o Options, random *rand.Rand) string {
 		from := random.IntN(1000)
 		kept := from + 1 + random.IntN(len(l.record)-from)
 		fork := &logbook{t: t, key: l.key}
@@ -236,7 +237,7 @@ func TestSignedForks(t *testing.T) {
 
 // Checkpoints that were tampered with are no checkpoints.
 func TestOneFlippedBitInACheckpoint(t *testing.T) {
-	each(t, "a flipped bit in a checkpoint", func(t *testing.T, _ witness, l *logbook, o Options, random *rand.Rand) string {
+	each(t, "a flipped bit in a checkpoint", 200, func(t *testing.T, _ witness, l *logbook, o Options, random *rand.Rand) string {
 		i := random.IntN(len(l.checkpoints))
 		signed := slices.Clone(l.checkpoints[i].Body)
 		signed[random.IntN(len(signed))] ^= 1 << random.IntN(8)
@@ -253,7 +254,7 @@ func TestOneFlippedBitInACheckpoint(t *testing.T) {
 }
 
 func TestRemovedCheckpoints(t *testing.T) {
-	each(t, "removed checkpoints", func(t *testing.T, w witness, l *logbook, o Options, random *rand.Rand) string {
+	each(t, "removed checkpoints", 200, func(t *testing.T, w witness, l *logbook, o Options, random *rand.Rand) string {
 		i := random.IntN(len(l.checkpoints) - 1)
 		if w.head { // then the last one is missed, too
 			i = random.IntN(len(l.checkpoints))
@@ -273,7 +274,7 @@ func TestRemovedCheckpoints(t *testing.T) {
 
 // A log that was set back, with its checkpoints, to what it was.
 func TestRolledBack(t *testing.T) {
-	each(t, "logs rolled back", func(t *testing.T, _ witness, l *logbook, o Options, random *rand.Rand) string {
+	each(t, "logs rolled back", 200, func(t *testing.T, _ witness, l *logbook, o Options, random *rand.Rand) string {
 		size := 1 + random.IntN(1000)
 		old := &logbook{t: t, key: l.key, record: l.record[:size], leaves: l.leaves[:size]}
 		old.checkpoint(1, size)

@@ -91,6 +91,18 @@ func inUse(ctx context.Context, tx pgx.Tx) (used bool, err error) {
 	return used, err
 }
 
+// VaultUsed says whether a database's vault has been opened before.
+func VaultUsed(ctx context.Context, d *Database) (used bool, err error) {
+	err = pgx.BeginFunc(ctx, d.vault, func(tx pgx.Tx) error {
+		used, err = inUse(ctx, tx)
+		return err
+	})
+	if err != nil {
+		return false, unavailable("look into the vault", err)
+	}
+	return used, nil
+}
+
 // errWithheld says that keys are not given out yet.
 var errWithheld = fmt.Errorf("%w (the vault is being compared with the record)", event.ErrUnavailable)
 

@@ -30,6 +30,7 @@ type commands struct {
 	Stream      streamCmd      `cmd:"" help:"Look at one thing in the record, as it is or was known."`
 	Officer     officerCmd     `cmd:"" help:"Let officers in to the pages of the record, and out."`
 	Rebuild     rebuildCmd     `cmd:"" help:"Make views anew from the record, or check that they are what it says."`
+	Restore     restoreCmd     `cmd:"" help:"Make an empty database anew from the record in Kafka."`
 	Projections projectionsCmd `cmd:"" help:"Look at the views of a running service, and let a stopped one go on."`
 	Vault       vaultCmd       `cmd:"" help:"Look after keys: what wraps them, and their backup."`
 	Asyncapi    asyncapiCmd    `cmd:"" help:"Print what stands in which topic: all facts, as an AsyncAPI document."`

@@ -72,6 +72,7 @@ func (l lateSessions) real() usecase.OfficerSessions {
 }
 
 func (l lateSessions) Opens(ctx context.Context, link string) error { return l.real().Opens(ctx, link) }
+
 func (l lateSessions) Begin(ctx context.Context, link string) (usecase.Session, error) {
 	return l.real().Begin(ctx, link)
 }
@@ -79,6 +80,7 @@ func (l lateSessions) Begin(ctx context.Context, link string) (usecase.Session, 
 func (l lateSessions) Open(ctx context.Context, session string) (usecase.Officer, error) {
 	return l.real().Open(ctx, session)
 }
+
 func (l lateSessions) End(ctx context.Context, session string) error {
 	return l.real().End(ctx, session)
 }

@@ -89,7 +89,7 @@ func TestHandlersKnowWhoActs(t *testing.T) {
 	if _, ok := Of(r.Context()); ok {
 		t.Error("somebody acts outside a session")
 	}
-	r.AddCookie(&http.Cookie{Name: "officer", Value: "token"}) //nolint:gosec // As a browser sends it.
+	r.AddCookie(&http.Cookie{Name: "officer", Value: "token"})
 	called := false
 	pages.signedIn(func(_ http.ResponseWriter, r *http.Request, _ usecase.Officer) {
 		o, ok := Of(r.Context())

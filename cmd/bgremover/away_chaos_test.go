@@ -137,6 +137,11 @@ func (o *outside) killPostgres(how syscall.Signal) {
 	}
 }
 
+// env names it to a service.
+func (o *outside) env() []string {
+	return []string{"BGREMOVER_POSTGRES=" + o.postgres.DSN(), "BGREMOVER_KAFKA=" + strings.Join(o.brokers, ","), "BGREMOVER_BLOBS=" + o.blobs}
+}
+
 // serve starts a service that stands on it.
 func (o *outside) serve(data string, flags ...string) *running {
 	o.t.Helper()
@@ -145,8 +150,7 @@ func (o *outside) serve(data string, flags ...string) *running {
 		o.t.Fatal(err)
 	}
 	cmd := exec.Command(path, append(serveFlags(data), flags...)...)
-	cmd.Env = append(os.Environ(), "BGREMOVER_CONFIG=", "BGREMOVER_POSTGRES="+o.postgres.DSN(),
-		"BGREMOVER_KAFKA="+strings.Join(o.brokers, ","), "BGREMOVER_BLOBS="+o.blobs)
+	cmd.Env = append(append(os.Environ(), "BGREMOVER_CONFIG="), o.env()...)
 	s := launch(o.t, cmd, data)
 	if s.url == "" {
 		o.t.Fatalf("the service did not get ready:\n%s", s.log)
@@ -273,6 +277,6 @@ func TestPartsFailUnderLoad(t *testing.T) {
 	until(t, "uploads that are answered", func() bool { return answered() >= before+2 })
 	over.Store(true)
 	load.Wait()
-	c.settle(s)
+	c.settle(s, o.env()...)
 	faulttest.Counted(t, "PostgreSQL killed %d times, Kafka cut off %d times, the service lived on; %s", kills, kills, c)
 }

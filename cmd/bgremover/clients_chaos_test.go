@@ -9,6 +9,9 @@ import (
 	"image/png"
 	"math/rand/v2"
 	"net/http"
+	"os"
+	"os/exec"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -208,7 +211,7 @@ func count(record []operator.Line, name event.Name) (n int) {
 }
 
 // settle lets the service finish what is left, looks at everything, and stops it.
-func (c *clients) settle(s *running) {
+func (c *clients) settle(s *running, env ...string) {
 	c.t.Helper()
 	if s.url == "" {
 		c.t.Fatalf("the service does not start any more:\n%s", s.log)
@@ -248,7 +251,7 @@ func (c *clients) settle(s *running) {
 		}
 	}
 	s.stop()
-	proven(c.t, s.data)
+	proven(c.t, s.data, env)
 }
 
 // age lets a minute and a half pass for what dead processes had taken: their leases, the
@@ -289,8 +292,23 @@ func smallPhoto(t testing.TB) []byte {
 	return b.Bytes()
 }
 
-// proven checks a stopped service's data by the commands that an operator has for that.
-func proven(t testing.TB, data string) {
+// proven checks what a stopped service keeps, by the commands that an operator has for that;
+// against checkpoints, if there are any, that were saved before.
+func proven(t testing.TB, data string, env []string, saved ...string) {
 	t.Helper()
-	_ = data
+	path, err := faulty()
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := [][]string{{"log", "verify"}, {"rebuild", "--check"}}
+	for _, checkpoint := range saved {
+		lines = append(lines, []string{"log", "verify", "--against", checkpoint})
+	}
+	for _, line := range lines {
+		cmd := exec.Command(path, append(line, "--data", data)...)
+		cmd.Env = append(append(os.Environ(), "BGREMOVER_CONFIG="), env...)
+		if said, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("bgremover %s: %v\n%s", strings.Join(line, " "), err, said)
+		}
+	}
 }

@@ -45,10 +45,10 @@ func TestRealLeaderIsKilled(t *testing.T) {
 	reader, l := w.auditor(), w.load(8)
 	kills := faulttest.Times(2, 20)
 	for range kills {
-		l.goesOn(200)
+		l.goesOn()
 		leader, _ := w.partition()
 		k.Kill(leader)
-		l.goesOn(200)
+		l.goesOn()
 		l.holds(reader)
 		k.Start(leader)
 		w.settled(3)
@@ -69,7 +69,7 @@ func TestRealTooFewInSync(t *testing.T) {
 	reader, l := w.auditor(), w.load(8)
 	outages := faulttest.Times(1, 5)
 	for range outages {
-		l.goesOn(200)
+		l.goesOn()
 		leader, _ := w.partition()
 		others := []int{leader%3 + 1, (leader+1)%3 + 1}
 		failures := s.Counters().Failures.Load()
@@ -85,7 +85,7 @@ func TestRealTooFewInSync(t *testing.T) {
 			t.Logf("%d facts were acknowledged while brokers started", now-before)
 		}
 		w.settled(3)
-		l.goesOn(200)
+		l.goesOn()
 		l.holds(reader)
 	}
 	l.stop()
@@ -104,7 +104,7 @@ func TestRealBrokerLosesItsTail(t *testing.T) {
 	reader, l := w.auditor(), w.load(8)
 	losses, batches := faulttest.Times(2, 20), 0
 	for round := range losses {
-		l.goesOn(200)
+		l.goesOn()
 		alarms := s.Counters().Lost.Load()
 		lose := func() {
 			k.Kill(1)
@@ -120,7 +120,7 @@ func TestRealBrokerLosesItsTail(t *testing.T) {
 				reader.alarmed()
 			})
 		}
-		l.goesOn(200)
+		l.goesOn()
 		l.holds(reader)
 		if s.Counters().Lost.Load() == alarms {
 			t.Error("the sequencer did not notice")

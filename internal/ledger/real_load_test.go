@@ -91,11 +91,11 @@ func (l *load) count() int {
 	return len(l.told)
 }
 
-// goesOn waits for so many more answers.
-func (l *load) goesOn(n int) {
+// goesOn waits for more answers.
+func (l *load) goesOn() {
 	l.w.t.Helper()
 	before := l.count()
-	within(l.w.t, 2*time.Minute, "appends are answered again", func() bool { return l.count() >= before+n })
+	within(l.w.t, 2*time.Minute, "appends are answered again", func() bool { return l.count() >= before+200 })
 }
 
 // auditor reads the record by the readers' rule, as anybody does, and makes a tree of its own.

@@ -17,8 +17,9 @@ import (
 
 // projectionsCmd is `bgremover projections`.
 type projectionsCmd struct {
-	List projectionsListCmd `cmd:"" default:"1" help:"List the views of the running service: how far each is, and whether one is stopped."`
-	Skip projectionsSkipCmd `cmd:"" help:"Have a stopped view go on behind the fact that it cannot apply. That becomes part of the record."`
+	List   projectionsListCmd   `cmd:"" default:"1" help:"List the views of the running service: how far each is, and whether one is stopped."`
+	Skip   projectionsSkipCmd   `cmd:"" help:"Have a stopped view go on behind the fact that it cannot apply. That becomes part of the record, and rebuilds do the same."`
+	Unskip projectionsUnskipCmd `cmd:"" help:"Take a skip back, once a release can apply the fact: the next rebuild does."`
 }
 
 type projectionsListCmd struct {
@@ -47,22 +48,40 @@ func (c *projectionsListCmd) run(ctx context.Context, std streams) error {
 	return table.Flush()
 }
 
-type projectionsSkipCmd struct {
-	Seq     int64  `arg:"" name:"SEQ" help:"The fact at which the view is stopped."`
+// aSkip names a fact in a view.
+type aSkip struct {
+	Seq     int64  `arg:"" name:"SEQ" help:"The fact, by its place in the record."`
 	View    string `required:"" placeholder:"NAME" help:"The view, such as images."`
 	Because string `required:"" placeholder:"TEXT" help:"Why; it is kept sealed, with your name."`
 	config.Folder
 }
 
-func (c *projectionsSkipCmd) run(ctx context.Context, std streams) error {
-	body, err := tellService(ctx, c.Data, "/projections/skip", operator.SkipRequest{View: c.View, Seq: c.Seq, Because: c.Because, Who: systemUser()})
-	if err == nil {
-		err = body.Close()
-	}
+func (c *aSkip) ask(ctx context.Context, withdraw bool) error {
+	body, err := tellService(ctx, c.Data, "/projections/skip",
+		operator.SkipRequest{View: c.View, Seq: c.Seq, Because: c.Because, Who: systemUser(), Withdraw: withdraw})
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(std.out, "recorded: %s goes on behind fact %d within seconds; bgremover projections shows it\n", c.View, c.Seq)
+	return body.Close()
+}
+
+type projectionsUnskipCmd struct{ aSkip }
+
+func (c *projectionsUnskipCmd) run(ctx context.Context, std streams) error {
+	if err := c.ask(ctx, true); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(std.out, "recorded: bgremover rebuild %s applies fact %d again\n", c.View, c.Seq)
+	return err
+}
+
+type projectionsSkipCmd struct{ aSkip }
+
+func (c *projectionsSkipCmd) run(ctx context.Context, std streams) error {
+	if err := c.ask(ctx, false); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(std.out, "recorded: %s goes on behind fact %d within seconds; bgremover projections shows it\n", c.View, c.Seq)
 	return err
 }
 

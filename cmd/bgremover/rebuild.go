@@ -49,7 +49,7 @@ func (c *rebuildCmd) run(ctx context.Context, std streams) (err error) {
 	shown := map[string]*progress{}
 	r := projector.Rebuild{
 		Config: projector.Config{
-			DB: open.pool, Record: readRecord(open.kafka, log), Decode: sealedCodec().Decode, Skipped: skipped(record), Log: log,
+			DB: open.pool, Record: readRecord(open.kafka, log), Decode: sealedCodec().Decode, Skipped: skipped(record), Skips: record.Skips, Log: log,
 		},
 		// Without a service nobody numbers what waits for that. No view opens anything, so that
 		// none depends on whether a key was destroyed by what waits.

@@ -11,8 +11,16 @@ import (
 )
 
 // ProjectionSkipped says that a view goes on behind a fact that it could not apply: what it
-// shows lacks that fact. A rebuild passes over it, too, unless it can apply it by then.
+// shows lacks that fact, and so does every rebuild of it.
 type ProjectionSkipped struct {
+	View   string        `json:"view"`
+	Seq    int64         `json:"seq"`
+	Reason personal.Text `json:"reason"`
+}
+
+// ProjectionSkipWithdrawn says that a fact is skipped no longer, because a newer release can
+// apply it: the next rebuild does.
+type ProjectionSkipWithdrawn struct {
 	View   string        `json:"view"`
 	Seq    int64         `json:"seq"`
 	Reason personal.Text `json:"reason"`
@@ -28,6 +36,9 @@ type ProjectionCertified struct {
 
 // EventName implements [event.Fact].
 func (ProjectionSkipped) EventName() event.Name { return "projection.skipped.v1" }
+
+// EventName implements [event.Fact].
+func (ProjectionSkipWithdrawn) EventName() event.Name { return "projection.skip_withdrawn.v1" }
 
 // EventName implements [event.Fact].
 func (ProjectionCertified) EventName() event.Name { return "projection.certified.v1" }
@@ -61,6 +72,8 @@ var (
 		"The view does not stand at that fact, and nothing else can be skipped.", "bgremover projections shows which views are stopped, and at which facts.")
 	ErrNoReason = refusal.New(refusal.Invalid, "projection.no_reason",
 		"A fact is skipped for a reason, which becomes part of the record: at most 1000 characters.", `Say it with --because "…".`)
+	ErrNotSkipped = refusal.New(refusal.Conflict, "projection.not_skipped",
+		"The view does not skip that fact.", "bgremover log show --type projection.skipped.v1 lists what is skipped.")
 	ErrSkippedBefore = refusal.New(refusal.Conflict, "projection.skipped_before",
 		"This was recorded before, and the view has not gone on yet.", "Wait a few seconds and look at bgremover projections again.")
 )
@@ -69,24 +82,49 @@ const longestReason = 1000
 
 // DecideSkip decides about a skip, given what was decided about that fact in that view before.
 func DecideSkip(before []event.Envelope, s Skip) (ProjectionSkipped, error) {
-	reason := strings.TrimSpace(s.Reason)
+	reason, err := reasonOf(s.Reason)
 	switch {
-	case reason == "" || len([]rune(reason)) > longestReason:
-		return ProjectionSkipped{}, ErrNoReason
+	case err != nil:
+		return ProjectionSkipped{}, err
 	case IsSkipped(before, s.View, s.Seq):
 		return ProjectionSkipped{}, ErrSkippedBefore
 	case s.Seq < 1 || s.StoppedAt != s.Seq:
 		return ProjectionSkipped{}, ErrNotStopped
 	}
-	return ProjectionSkipped{View: s.View, Seq: s.Seq, Reason: personal.Of(reason)}, nil
+	return ProjectionSkipped{View: s.View, Seq: s.Seq, Reason: reason}, nil
 }
 
-// IsSkipped says whether the facts of a stream have a view pass over a fact.
+// DecideWithdrawal decides about taking a skip back, given what was decided about that fact
+// in that view before. Where the view is stopped does not matter.
+func DecideWithdrawal(before []event.Envelope, s Skip) (ProjectionSkipWithdrawn, error) {
+	reason, err := reasonOf(s.Reason)
+	switch {
+	case err != nil:
+		return ProjectionSkipWithdrawn{}, err
+	case !IsSkipped(before, s.View, s.Seq):
+		return ProjectionSkipWithdrawn{}, ErrNotSkipped
+	}
+	return ProjectionSkipWithdrawn{View: s.View, Seq: s.Seq, Reason: reason}, nil
+}
+
+func reasonOf(s string) (personal.Text, error) {
+	s = strings.TrimSpace(s)
+	if s == "" || len([]rune(s)) > longestReason {
+		return personal.Text{}, ErrNoReason
+	}
+	return personal.Of(s), nil
+}
+
+// IsSkipped says whether the facts of a stream have a view pass over a fact: the last word counts.
 func IsSkipped(facts []event.Envelope, view string, seq int64) bool {
+	skipped := false
 	for _, env := range facts {
-		if e, ok := env.Fact.(ProjectionSkipped); ok && e.View == view && e.Seq == seq {
-			return true
+		switch e := env.Fact.(type) {
+		case ProjectionSkipped:
+			skipped = skipped || e.View == view && e.Seq == seq
+		case ProjectionSkipWithdrawn:
+			skipped = skipped && (e.View != view || e.Seq != seq)
 		}
 	}
-	return false
+	return skipped
 }

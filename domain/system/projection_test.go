@@ -45,6 +45,39 @@ func TestDecideSkip(t *testing.T) {
 	}
 }
 
+func TestDecideWithdrawal(t *testing.T) {
+	skipped := event.Envelope{Fact: system.ProjectionSkipped{View: "images", Seq: 7, Reason: personal.Sealed}}
+	withdrawn := event.Envelope{Fact: system.ProjectionSkipWithdrawn{View: "images", Seq: 7, Reason: personal.Sealed}}
+	tests := map[string]struct {
+		before []event.Envelope
+		reason string
+		then   error
+	}{
+		"skipped":          {[]event.Envelope{skipped}, "mended", nil},
+		"no reason":        {[]event.Envelope{skipped}, "", system.ErrNoReason},
+		"never skipped":    {nil, "mended", system.ErrNotSkipped},
+		"withdrawn before": {[]event.Envelope{skipped, withdrawn}, "mended", system.ErrNotSkipped},
+		"skipped again":    {[]event.Envelope{skipped, withdrawn, skipped}, "mended", nil},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			got, err := system.DecideWithdrawal(tt.before, system.Skip{View: "images", Seq: 7, Reason: tt.reason})
+			if !errors.Is(err, tt.then) {
+				t.Fatalf("got %v, want %v", err, tt.then)
+			}
+			if want := (system.ProjectionSkipWithdrawn{View: "images", Seq: 7, Reason: personal.Of("mended")}); err == nil && got != want {
+				t.Errorf("got %+v, want %+v", got, want)
+			}
+			if skips := system.IsSkipped(tt.before, "images", 7); skips != !errors.Is(tt.then, system.ErrNotSkipped) {
+				t.Errorf("skipped: %v", skips)
+			}
+			if system.IsSkipped(tt.before, "images", 8) || system.IsSkipped(tt.before, "trail", 7) {
+				t.Error("something else is skipped, too")
+			}
+		})
+	}
+}
+
 var uuid8 = regexp.MustCompile(`^projection/[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`)
 
 // The name is in the record for ever: it must never come out differently.

@@ -36,7 +36,7 @@ const BecauseResurrected = "vault.key_resurrection_found"
 func Kinds() []event.Kind {
 	return []event.Kind{
 		event.KindOf[KeyDestroyed](), event.KindOf[KeyResurrectionFound](),
-		event.KindOf[ProjectionSkipped](), event.KindOf[ProjectionCertified](),
+		event.KindOf[ProjectionSkipped](), event.KindOf[ProjectionSkipWithdrawn](), event.KindOf[ProjectionCertified](),
 		event.KindOf[LogKeyRotated](),
 	}
 }

@@ -45,6 +45,7 @@ var newest = []event.Fact{
 	system.KeyResurrectionFound{Key: "image/0190b0a0-0000-7000-8000-0000000000aa"},
 	system.ProjectionSkipped{View: "images", Seq: 7, Reason: personal.Of("a release too old, see incident 12")},
 	system.LogKeyRotated{Old: strings.Repeat("0a", 32), New: strings.Repeat("0b", 32), From: 70_000},
+	system.ProjectionSkipWithdrawn{View: "images", Seq: 7, Reason: personal.Of("release 1.4 can apply it")},
 	system.ProjectionCertified{View: "images", Seq: 1000, Digest: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"},
 }
 

@@ -145,12 +145,3 @@ func (a *applier) wanted(p piece) []event.Envelope {
 	}
 	return slices.DeleteFunc(slices.Clone(p.facts), out)
 }
-
-// passes makes the set of facts that are passed over.
-func passes(seqs []int64) map[int64]bool {
-	passed := make(map[int64]bool, len(seqs))
-	for _, seq := range seqs {
-		passed[seq] = true
-	}
-	return passed
-}

@@ -28,26 +28,32 @@ func draftOf(view string) string   { return view + "_rebuild" }
 func retiredOf(view string) string { return view + "_old" }
 
 // begin makes a view's empty tables.
-func (r *Rebuild) begin(ctx context.Context, v View) (d *draft, err error) {
+func (r *Rebuild) begin(ctx context.Context, v View) (*draft, error) {
 	if err := r.check(v); err != nil {
 		return nil, err
 	}
-	d = &draft{applier: r.applier(v, nil), rebuild: r, schema: draftOf(v.Name)}
+	d := &draft{applier: r.applier(v), rebuild: r, schema: draftOf(v.Name)}
 	if err := d.connect(ctx); err != nil {
 		return nil, err
 	}
-	defer func() {
-		if err != nil {
-			_ = d.conn.Close(context.WithoutCancel(ctx))
-		}
-	}()
-	if err := dropBeside(ctx, d.conn, v.Name); err != nil {
+	if err := d.begin(ctx); err != nil {
+		d.close(ctx)
 		return nil, err
 	}
-	if err := v.prepare(ctx, d.conn, d.schema); err != nil {
-		return nil, fmt.Errorf("make the tables: %w", settle(err))
-	}
 	return d, nil
+}
+
+func (d *draft) begin(ctx context.Context) (err error) {
+	if d.passed, err = d.rebuild.skips(ctx, d.view.Name); err != nil {
+		return fmt.Errorf("ask what is skipped: %w", err)
+	}
+	if err := dropBeside(ctx, d.conn, d.view.Name); err != nil {
+		return err
+	}
+	if err := d.view.prepare(ctx, d.conn, d.schema); err != nil {
+		return fmt.Errorf("make the tables: %w", settle(err))
+	}
+	return nil
 }
 
 // connect opens the draft's connection and takes the lock.

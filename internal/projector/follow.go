@@ -58,6 +58,9 @@ func (r *runner) follow(ctx context.Context) (err error) {
 	if _, err := conn.Exec(ctx, session(r.view.Name)); err != nil {
 		return fmt.Errorf("prepare the connection: %w", settle(err))
 	}
+	if err := r.learnSkips(ctx); err != nil {
+		return err
+	}
 	at, err := r.view.checkpoint(ctx, conn)
 	if err != nil {
 		return fmt.Errorf("read the checkpoint: %w", settle(err))

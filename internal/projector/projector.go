@@ -27,6 +27,7 @@ type Config struct {
 	Decode  Decode  // leaves personal fields sealed
 	Open    Decode  // opens them; nil where no view asks for that
 	Skipped Skipped // nil: nothing is ever skipped
+	Skips   Skips   // nil too, then
 	Log     *slog.Logger
 }
 
@@ -64,7 +65,7 @@ func New(c Config, views ...View) (*Projector, error) {
 			return nil, fmt.Errorf("projector: there are two views %s", v.Name)
 		}
 		p.order = append(p.order, v.Name)
-		p.runners[v.Name] = &runner{Projector: p, applier: c.applier(v, nil), raised: make(chan struct{}), state: Starting}
+		p.runners[v.Name] = &runner{Projector: p, applier: c.applier(v), raised: make(chan struct{}), state: Starting}
 	}
 	return p, nil
 }

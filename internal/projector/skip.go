@@ -3,6 +3,8 @@ package projector
 import (
 	"context"
 	"errors"
+	"fmt"
+	"maps"
 	"time"
 )
 
@@ -56,4 +58,14 @@ func (r *runner) skipped(ctx context.Context, seq int64) bool {
 		return true
 	}
 	return false
+}
+
+// learnSkips asks for what is passed over. What was asked for one by one stays.
+func (r *runner) learnSkips(ctx context.Context) error {
+	skips, err := r.with.skips(ctx, r.view.Name)
+	if err != nil {
+		return fmt.Errorf("ask what is skipped: %w", err)
+	}
+	maps.Copy(r.passed, skips)
+	return nil
 }

@@ -63,8 +63,13 @@ type Reading interface {
 // error is final, unless it is event.ErrUnavailable.
 type Decode func(ctx context.Context, seq int64, body []byte) (event.Envelope, error)
 
-// Skipped says whether somebody has recorded that a view goes on behind a fact that it cannot apply.
+// Skipped says whether somebody has recorded that a view goes on behind a fact that it cannot
+// apply. It is asked about one fact again and again while a view is stopped there.
 type Skipped func(ctx context.Context, view string, seq int64) (bool, error)
+
+// Skips lists the facts for which Skipped says yes. It is asked when a view begins: what was
+// skipped once is passed over by every run, also where it could be applied, so that all end at the same rows.
+type Skips func(ctx context.Context, view string) ([]int64, error)
 
 var schemaName = regexp.MustCompile(`^[a-z]{1,40}$`)
 
@@ -123,13 +128,26 @@ func (v View) purge(ctx context.Context, db beginner, schema string, now time.Ti
 	return n, err
 }
 
-// applier applies facts to a view; those of skips are passed over.
-func (c Config) applier(v View, skips []int64) applier {
-	a := applier{view: v, decode: c.Decode, passed: passes(skips)}
+// applier applies facts to a view.
+func (c Config) applier(v View) applier {
+	a := applier{view: v, decode: c.Decode, passed: map[int64]bool{}}
 	if v.Opened {
 		a.decode = c.Open
 	}
 	return a
+}
+
+// skips returns the facts that a view passes over as of now.
+func (c Config) skips(ctx context.Context, view string) (map[int64]bool, error) {
+	passed := map[int64]bool{}
+	if c.Skips == nil {
+		return passed, nil
+	}
+	seqs, err := c.Skips(ctx, view)
+	for _, seq := range seqs {
+		passed[seq] = true
+	}
+	return passed, err
 }
 
 type beginner interface {

@@ -22,7 +22,8 @@ type Views interface {
 var ErrNoView = refusal.New(refusal.Missing, "projection.unknown",
 	"There is no view of this name.", "bgremover projections lists them.")
 
-// SkipFact records that a stopped view goes on behind the fact that it cannot apply.
+// SkipFact records that a stopped view goes on behind the fact that it cannot apply, or that
+// the fact is skipped no longer.
 type SkipFact struct {
 	Record Record
 	Vault  Vault
@@ -36,6 +37,8 @@ type SkipCommand struct {
 	Seq    int64
 	Reason string
 	Who    personal.Text
+	// Withdraw takes an earlier skip back: the next rebuild applies the fact.
+	Withdraw bool
 }
 
 // Do records it. The view sees it within seconds.
@@ -49,25 +52,30 @@ func (s SkipFact) Do(ctx context.Context, cmd SkipCommand) error {
 	if err != nil {
 		return fmt.Errorf("look for an earlier skip: %w", err)
 	}
-	fact, err := system.DecideSkip(before, system.Skip{View: cmd.View, Seq: cmd.Seq, Reason: cmd.Reason, StoppedAt: at})
+	var fact event.Fact
+	skip := system.Skip{View: cmd.View, Seq: cmd.Seq, Reason: cmd.Reason, StoppedAt: at}
+	if cmd.Withdraw {
+		fact, err = system.DecideWithdrawal(before, skip)
+	} else {
+		fact, err = system.DecideSkip(before, skip)
+	}
 	if err != nil {
 		return err
 	}
-	key, err := s.Vault.New(system.ProjectionKey(cmd.View, cmd.Seq))
-	if err != nil {
-		return fmt.Errorf("make a key: %w", err)
-	}
-	_, err = s.Record.Append(ctx, event.Append{
+	a := event.Append{
 		At:    s.Now(),
 		Actor: event.Actor{Role: event.Operator, Who: cmd.Who},
 		Parts: []event.Part{{Stream: stream, Expected: int64(len(before)), Facts: []event.Pending{{Fact: fact}}}},
-		Make:  []personal.Key{key},
-	})
-	switch {
-	case errors.Is(err, event.ErrConflict):
-		return system.ErrSkippedBefore
-	case err != nil:
-		return fmt.Errorf("record the skip: %w", err)
+	}
+	if len(before) == 0 {
+		key, err := s.Vault.New(system.ProjectionKey(cmd.View, cmd.Seq))
+		if err != nil {
+			return fmt.Errorf("make a key: %w", err)
+		}
+		a.Make = []personal.Key{key}
+	}
+	if _, err := s.Record.Append(ctx, a); err != nil {
+		return fmt.Errorf("record the skip: %w", err) // also a conflict with somebody who does the same
 	}
 	return nil
 }

@@ -28,9 +28,9 @@ type Projections struct {
 type Projection struct {
 	View  string `json:"view"`
 	State string `json:"state"`
-	Seq   int64  `json:"seq"`              // the last fact that it shows
-	Lag   int64  `json:"lag"`              // facts that are published and not in it yet
-	At    int64  `json:"at,omitempty"`     // the fact that it is stopped at
+	Seq   int64  `json:"seq"`             // the last fact that it shows
+	Lag   int64  `json:"lag"`             // facts that are published and not in it yet
+	At    int64  `json:"at,omitempty"`    // the fact that it is stopped at
 	Cause string `json:"cause,omitempty"` // why it is retrying or stopped
 }
 
@@ -40,6 +40,8 @@ type SkipRequest struct {
 	Seq     int64  `json:"seq"`
 	Because string `json:"because"`
 	Who     string `json:"who"` // the system user
+	// Withdraw takes an earlier skip back.
+	Withdraw bool `json:"withdraw,omitempty"`
 }
 
 // Certificate is the body of POST /projections/certified.
@@ -67,14 +69,14 @@ func listProjections(p Projections, to *slog.Logger) http.HandlerFunc {
 	}
 }
 
-// skipFact has a stopped view go on behind the fact that it stands at.
+// skipFact has a stopped view go on behind the fact that it stands at, or takes that back.
 func skipFact(p Projections, to *slog.Logger) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		var asked SkipRequest
 		err := readRequest(w, r, &asked)
 		if err == nil {
 			err = p.Skip.Do(r.Context(), usecase.SkipCommand{
-				View: asked.View, Seq: asked.Seq, Reason: asked.Because, Who: personal.Of(strings.TrimSpace(asked.Who)),
+				View: asked.View, Seq: asked.Seq, Reason: asked.Because, Who: personal.Of(strings.TrimSpace(asked.Who)), Withdraw: asked.Withdraw,
 			})
 		}
 		if err != nil {

@@ -40,6 +40,8 @@ func TestProjectionsByTheSocket(t *testing.T) {
 				return errors.New("another user")
 			case cmd.View != "trail":
 				return usecase.ErrNoView
+			case cmd.Withdraw:
+				return system.ErrNotSkipped
 			case cmd.Seq != 7 || cmd.Reason != "broken":
 				return system.ErrNotStopped
 			}
@@ -60,6 +62,7 @@ func TestProjectionsByTheSocket(t *testing.T) {
 		"list":                  {"GET", "", "", 200, `[{"view":"images","state":"following","seq":9,"lag":1},{"view":"trail","state":"stopped","seq":6,"lag":4,"at":7,"cause":"fact 7: Apply panicked"}]` + "\n"},
 		"skip":                  {"POST", "/skip", `{"view":"trail","seq":7,"because":"broken","who":"root"}`, 204, ""},
 		"skip another":          {"POST", "/skip", `{"view":"trail","seq":8,"because":"broken","who":"root"}`, 409, "does not stand at that fact"},
+		"no skip to withdraw":   {"POST", "/skip", `{"view":"trail","seq":7,"because":"mended","who":"root","withdraw":true}`, 409, "does not skip that fact"},
 		"skip of no view":       {"POST", "/skip", `{"view":"trial","seq":7,"because":"broken","who":"root"}`, 404, "no view of this name"},
 		"skip by another":       {"POST", "/skip", `{"view":"trail","seq":7,"because":"broken","who":"Mallory"}`, 500, "its log says what"},
 		"nonsense":              {"POST", "/skip", `{"view":"trail","sequence":7}`, 400, "same release"},

@@ -18,6 +18,7 @@ import (
 	"github.com/bgremover/bgremover/internal/config"
 	"github.com/bgremover/bgremover/internal/ledger"
 	"github.com/bgremover/bgremover/internal/merkle"
+	"github.com/bgremover/bgremover/internal/telemetry"
 )
 
 // verifyLog runs `log verify` and reads its report.
@@ -60,6 +61,40 @@ func TestLogVerify(t *testing.T) {
 	if code != 1 || !strings.Contains(out.String(), "DOES NOT HOLD (changed: seq 2:") {
 		t.Errorf("exit code %d: %s", code, &out)
 	}
+}
+
+// The service tells its operator what it found in its own record.
+func TestTheServiceVerifiesItself(t *testing.T) {
+	t.Parallel()
+	s := serve(t, dataFolder(t))
+	s.upload(photo(t))
+	until(t, "two facts", func() bool { return len(s.record()) >= 2 })
+	s.stop()
+	tell := func(want ...string) {
+		t.Helper()
+		open, err := openTools(t.Context(), config.Ground{Folder: config.Folder{Data: s.data}}, slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer open.close()
+		var log bytes.Buffer
+		own := &service{ground: open.ground, log: slog.New(slog.NewTextHandler(&log, nil)), metrics: telemetry.NewMetrics(telemetry.Build{})}
+		report, err := own.verify(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		own.tellVerdict(t.Context(), report)
+		scrape := httptest.NewRecorder()
+		own.metrics.Handler().ServeHTTP(scrape, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil))
+		for _, text := range want {
+			if !strings.Contains(log.String()+scrape.Body.String(), text) {
+				t.Errorf("nothing says %q: %s", text, &log)
+			}
+		}
+	}
+	tell("the record was verified", "bgremover_record_broken 0")
+	forge(t, s.data)
+	tell("ALARM: the record does not hold", "what=changed seq=2", "bgremover_record_broken 1")
 }
 
 // forge puts another fact under the number 2 into a stopped service's Kafka.

@@ -43,8 +43,8 @@ func (c Config) why(err error) string {
 			"BGREMOVER_KAFKA_PASSWORD are right, and that the brokers know the user for this mechanism (--kafka-sasl)", c.User, c.mechanism())
 	case errors.Is(err, sarama.ErrTopicAuthorizationFailed), errors.Is(err, sarama.ErrClusterAuthorizationFailed),
 		errors.Is(err, sarama.ErrGroupAuthorizationFailed):
-		return fmt.Sprintf("they know the user %q and do not allow it what the service needs: to create, describe, read and write the "+
-			"topics record, checkpoints and work.image*, to write idempotently, and to use the consumer group processor; see kafka-acls", c.User)
+		return fmt.Sprintf("they know the user %q and do not allow it what the service needs: Create, Describe, DescribeConfigs, Read "+
+			"and Write on the topics record, checkpoints and work.image*, and Read on the consumer group processor; see kafka-acls", c.User)
 	}
 	return whyTLS(err)
 }

@@ -23,7 +23,7 @@ func conform(t *testing.T, c Config) {
 		}
 	})
 	t.Run("record in order", func(t *testing.T) { conformRecord(t, c) })
-	t.Run("work by key", func(t *testing.T) { conformWork(t, c) })
+	t.Run("work by key", func(t *testing.T) { conformWork(t, c, "conformance") })
 	t.Run("work of a member that ends", func(t *testing.T) { conformTakeOver(t, c) })
 	t.Run("work of a member that is killed", func(t *testing.T) { conformKilledMember(t, c) })
 }
@@ -121,7 +121,7 @@ func conformRecord(t *testing.T, c Config) {
 	})
 }
 
-func conformWork(t *testing.T, c Config) {
+func conformWork(t *testing.T, c Config, group string) {
 	pub := NewPublisher(c)
 	defer pub.Close()
 	const keys, each = 30, 4
@@ -140,7 +140,7 @@ func conformWork(t *testing.T, c Config) {
 	// given: a group that begins after the messages, with two members
 	got := make(chan *message.Message)
 	for range 2 {
-		sub, err := NewSubscriber(c, "conformance", nil)
+		sub, err := NewSubscriber(c, group, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -91,8 +91,50 @@ func TestRealAccess(t *testing.T) {
 	if w.client, err = tls.LoadX509KeyPair(s.Cert, s.Key); err != nil {
 		t.Fatal(err)
 	}
+	named := Config{
+		Brokers: w.users, User: w.user, Password: w.password, Mechanism: ScramSHA512,
+		TLS: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: w.authority},
+	}
+	if err := EnsureTopics(t.Context(), named); !errors.Is(err, ErrAccess) || !strings.Contains(err.Error(), "see kafka-acls") {
+		t.Fatalf("a user without rights: %v", err)
+	}
+	admin := administer(t, Config{Brokers: w.open})
+	for _, who := range []string{w.user, "CN=client"} {
+		for _, right := range rights {
+			if err := admin.CreateACL(right.Resource, sarama.Acl{
+				Principal: "User:" + who, Host: "*", Operation: right.operation, PermissionType: sarama.AclPermissionAllow,
+			}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
 	conformAccess(t, w)
+	t.Run("with no more rights than these", func(t *testing.T) {
+		conformWork(t, named, "processor")
+	})
 }
+
+type right struct {
+	sarama.Resource
+	operation sarama.AclOperation
+}
+
+// rights are all that the service needs on a cluster with access lists. docs/operating.md and
+// [Config.why] name them.
+var rights = func() (all []right) {
+	for _, operation := range []sarama.AclOperation{
+		sarama.AclOperationCreate, sarama.AclOperationDescribe, sarama.AclOperationRead, sarama.AclOperationWrite, sarama.AclOperationDescribeConfigs,
+	} {
+		for _, topic := range topics {
+			all = append(all, right{sarama.Resource{
+				ResourceType: sarama.AclResourceTopic, ResourceName: topic.name, ResourcePatternType: sarama.AclPatternLiteral,
+			}, operation})
+		}
+	}
+	return append(all, right{sarama.Resource{
+		ResourceType: sarama.AclResourceGroup, ResourceName: "processor", ResourcePatternType: sarama.AclPatternLiteral,
+	}, sarama.AclOperationRead})
+}()
 
 // conformWatermill runs those of watermill's universal tests that fit: groups, persistent, in
 // order, at least once. Not among them are those for subscribers without a group, which there are

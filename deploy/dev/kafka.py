@@ -295,6 +295,9 @@ class Node:
             "ssl.keystore.type": "PEM", "ssl.keystore.location": tls + "/broker.pem",
             "ssl.truststore.type": "PEM", "ssl.truststore.location": tls + "/ca.pem",
             "listener.name.certificates.ssl.client.auth": "required",
+            # Who comes without a name, by the first listener, may do everything; others what they are allowed.
+            "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+            "super.users": "User:ANONYMOUS",
             "listener.name.users.sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-256,SCRAM-SHA-512",
             "listener.name.scram.sasl.enabled.mechanisms": "SCRAM-SHA-512",
             "listener.name.users.plain.sasl.jaas.config":

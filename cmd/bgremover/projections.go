@@ -17,7 +17,7 @@ import (
 
 // projectionsCmd is `bgremover projections`.
 type projectionsCmd struct {
-	List   projectionsListCmd   `cmd:"" default:"1" help:"List the views of the running service: how far each is, and whether one is stopped."`
+	List   projectionsListCmd   `cmd:"" default:"withargs" help:"List the views of the running service: how far each is, and whether one is stopped."`
 	Skip   projectionsSkipCmd   `cmd:"" help:"Have a stopped view go on behind the fact that it cannot apply. That becomes part of the record, and rebuilds do the same."`
 	Unskip projectionsUnskipCmd `cmd:"" help:"Take a skip back, once a release can apply the fact: the next rebuild does."`
 }

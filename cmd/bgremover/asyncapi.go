@@ -43,7 +43,9 @@ func asyncAPI(facts *event.Registry) ([]byte, error) {
 	document := object{
 		{"asyncapi", "3.0.0"},
 		{"info", object{
-			{"title", "bgremover"}, {"version", "1.0.0"}, {"description", aboutTopics},
+			{"title", "bgremover"},
+			{"version", "1.0.0"},
+			{"description", aboutTopics},
 			{"license", object{{"name", "Apache-2.0"}}},
 		}},
 		{"defaultContentType", "application/json"},
@@ -83,7 +85,9 @@ func channels(facts *event.Registry) object {
 			messages = append(messages, member{name, reference("messages/" + name)})
 		}
 		all = append(all, member{t.Name, object{
-			{"address", t.Name}, {"description", c.about}, {"messages", messages},
+			{"address", t.Name},
+			{"description", c.about},
+			{"messages", messages},
 			{"bindings", object{{"kafka", object{
 				{"partitions", t.Partitions}, {"topicConfiguration", topicSettings(t.Config)}, {"bindingVersion", "0.5.0"},
 			}}}},
@@ -190,7 +194,10 @@ func signedMessages() object {
 	all := object{}
 	for _, note := range notes {
 		all = append(all, member{note.kind, object{
-			{"name", note.kind}, {"title", note.title}, {"summary", note.text}, {"contentType", "text/plain"},
+			{"name", note.kind},
+			{"title", note.title},
+			{"summary", note.text},
+			{"contentType", "text/plain"},
 			{"headers", closedObject(object{
 				{"seq", pattern("^[1-9][0-9]*$", "Its place in the order of this topic.")},
 				{"kind", object{{"type", "string"}, {"const", note.kind}}},
@@ -200,7 +207,9 @@ func signedMessages() object {
 		}})
 	}
 	return append(all, member{"dead", object{
-		{"name", "dead"}, {"title", "dead letter"}, {"contentType", "application/octet-stream"},
+		{"name", "dead"},
+		{"title", "dead letter"},
+		{"contentType", "application/octet-stream"},
 		{"summary", "The bytes as they stood in work.image; the headers say why they were laid aside."},
 		{"payload", object{{"type", "string"}, {"format", "binary"}}},
 	}})

@@ -161,8 +161,10 @@ func envelopeSchema() object {
 		{"additionalProperties", false},
 		{"required", []string{"fact", "actor", "salt"}},
 		{"properties", object{
-			{"fact", object{{"type", "object"}}}, {"actor", reference("schemas/actor")},
-			{"decision", reference("schemas/decision")}, {"salt", reference("schemas/salt")},
+			{"fact", object{{"type", "object"}}},
+			{"actor", reference("schemas/actor")},
+			{"decision", reference("schemas/decision")},
+			{"salt", reference("schemas/salt")},
 		}},
 	}
 	return object{

@@ -108,7 +108,7 @@ func missing(err error) bool {
 // brings the draft to the same.
 func (d *draft) compareAt(ctx context.Context, need int64) (report Report, err error) {
 	now := d.rebuild.Now()
-	if _, err := d.view.purge(ctx, d.conn, d.view.Name, now); err != nil {
+	if err := d.view.purge(ctx, d.conn, d.view.Name, now); err != nil {
 		return Report{}, err
 	}
 	if err := d.analyze(ctx); err != nil {

@@ -87,7 +87,7 @@ func (p *Projector) Prepare(ctx context.Context) error {
 func (p *Projector) Purge(ctx context.Context, now time.Time) error {
 	var errs []error
 	for _, name := range p.order {
-		if _, err := p.runners[name].view.purge(ctx, p.with.DB, name, now); err != nil {
+		if err := p.runners[name].view.purge(ctx, p.with.DB, name, now); err != nil {
 			errs = append(errs, fmt.Errorf("purge view %s: %w", name, err))
 		}
 		if err := p.sweep(ctx, name); err != nil {

@@ -114,18 +114,17 @@ func (v View) prepare(ctx context.Context, db beginner, schema string) error {
 }
 
 // purge purges the view's tables in a schema.
-func (v View) purge(ctx context.Context, db beginner, schema string, now time.Time) (n int64, err error) {
+func (v View) purge(ctx context.Context, db beginner, schema string, now time.Time) error {
 	if v.Purge == nil {
-		return 0, nil
+		return nil
 	}
-	err = pgx.BeginFunc(ctx, db, func(tx pgx.Tx) error {
+	return pgx.BeginFunc(ctx, db, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, useLocally(schema)); err != nil {
 			return err
 		}
-		n, err = v.Purge(ctx, tx, now)
+		_, err := v.Purge(ctx, tx, now)
 		return err
 	})
-	return n, err
 }
 
 // applier applies facts to a view.

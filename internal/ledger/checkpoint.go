@@ -62,10 +62,12 @@ func (c *Signing) due(last time.Time) bool {
 // signs is how far a term has come with its checkpoints. All of it belongs to the term's
 // goroutine: what others do for it comes back as a function.
 type signs struct {
-	busy   bool // something is being published
-	asking bool // witnesses are asked
-	warned bool // that signing or publishing fails
-	last   head // the newest checkpoint, as far as this term knows
+	busy   bool  // something is being published
+	asking bool  // witnesses are asked
+	doubt  bool  // the last one may be in the topic or not
+	warned bool  // that signing or publishing fails
+	last   head  // the newest checkpoint, as far as this term knows
+	top    int64 // the highest offset of the topic; -1 while there is none
 	done   chan func(context.Context) error
 	away   map[string]bool // witnesses of whose absence was warned
 }
@@ -84,6 +86,11 @@ func (t *term) signNext(ctx context.Context) error {
 	if t.Signing == nil || t.signs.busy {
 		return nil
 	}
+	if t.signs.doubt {
+		if settled, err := t.lookAgain(ctx); !settled {
+			return err
+		}
+	}
 	next, err := t.unpublished(ctx)
 	if err == nil && next == nil {
 		next, err = t.sign(ctx)
@@ -98,6 +105,26 @@ func (t *term) signNext(ctx context.Context) error {
 		t.signs.done <- func(ctx context.Context) error { return t.signedLanded(ctx, *next, offset, err) }
 	}()
 	return nil
+}
+
+// lookAgainTime bounds the reading of a topic that was in trouble a moment ago.
+const lookAgainTime = 5 * time.Second
+
+// lookAgain finds out what became of something that was sent, and whether what was there
+// before still is. Otherwise a loss would hide behind what is published next.
+func (t *term) lookAgain(ctx context.Context) (settled bool, err error) {
+	limited, cancel := context.WithTimeout(ctx, lookAgainTime)
+	defer cancel()
+	err = t.readTopic(limited)
+	if err == nil {
+		t.signs.doubt = false
+		return true, nil
+	}
+	if ctx.Err() != nil || halting(err) || t.conn.IsClosed() {
+		return false, err
+	}
+	t.signingFails(ctx, err)
+	return false, nil // with the next tick again
 }
 
 func (t *term) unpublished(ctx context.Context) (*signed, error) {
@@ -130,11 +157,16 @@ func (t *term) publishSigned(s signed) (int64, error) {
 // signedLanded notes that something signed is in the topic: now it is public.
 func (t *term) signedLanded(ctx context.Context, s signed, offset int64, err error) error {
 	t.signs.busy = false
+	t.signs.doubt = err != nil
 	if err != nil {
 		t.signingFails(ctx, fmt.Errorf("publish what was signed: %w", err))
 		return nil // with the next tick again
 	}
 	fault.Point("checkpoint.published")
+	if offset >= 0 && offset <= t.signs.top {
+		return fmt.Errorf("ledger: the broker stored a checkpoint at offset %d after offset %d: %w", offset, t.signs.top, ErrLost)
+	}
+	t.signs.top = max(t.signs.top, offset)
 	if _, err := t.conn.Exec(ctx, `update ledger.checkpoints set "offset" = $2 where n = $1`, s.n, offset); err != nil {
 		return fmt.Errorf("note that a checkpoint is published: %w", err)
 	}

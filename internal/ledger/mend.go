@@ -51,12 +51,16 @@ func (t *term) uphold(ctx context.Context, c merkle.Checkpoint) error {
 // readTopic reads what was published of the checkpoints since the last that is known to be
 // there. When that is not where it was, all of them are read.
 func (t *term) readTopic(ctx context.Context) error {
+	// The entry at the highest offset: what was lost once and published again may have a lower number.
 	var s signed
 	var offset int64
+	var known bool
 	err := t.conn.QueryRow(ctx, `
-		select n, note, "offset" from ledger.checkpoints where "offset" is not null order by n desc limit 1`,
-	).Scan(&s.n, &s.note, &offset)
-	known := err == nil && offset >= 0
+		select n, note, "offset", not exists (select from ledger.checkpoints where "offset" = -1)
+		  from ledger.checkpoints
+		 where "offset" >= 0
+		 order by "offset" desc, n desc
+		 limit 1`).Scan(&s.n, &s.note, &offset, &known)
 	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
 		return err
 	}
@@ -113,6 +117,7 @@ func (r *topicReading) from(ctx context.Context, offset int64, first *signed) (t
 		}
 		offset = f.Next
 	}
+	r.signs.top = offset - 1
 	return first == nil, nil
 }
 
@@ -125,14 +130,14 @@ func (r *topicReading) take(ctx context.Context, entries []Entry) error {
 	for i, e := range entries {
 		numbers[i] = e.Seq
 	}
-	rows, err := r.conn.Query(ctx, `select n, note, "offset" is null from ledger.checkpoints where n = any($1)`, numbers)
+	rows, err := r.conn.Query(ctx, `select n, note, "offset" from ledger.checkpoints where n = any($1)`, numbers)
 	if err != nil {
 		return err
 	}
 	type row struct {
-		N           int64
-		Note        []byte
-		Unpublished bool
+		N      int64
+		Note   []byte
+		Offset *int64
 	}
 	found, err := pgx.CollectRows(rows, pgx.RowToStructByPos[row])
 	if err != nil {
@@ -147,14 +152,14 @@ func (r *topicReading) take(ctx context.Context, entries []Entry) error {
 		switch {
 		case has && e.Seq == 1 && !bytes.Equal(k.Note, e.Body):
 			return fmt.Errorf("ledger: the checkpoints in Kafka begin with the key %s: %w: %w", verifierOf(e.Body), ErrLogKey, ErrFork)
-		case has && k.Unpublished && !bytes.Equal(k.Note, e.Body):
+		case has && k.Offset == nil && !bytes.Equal(k.Note, e.Body):
 			if err := r.displaceSigned(ctx, e.Seq); err != nil {
 				return err
 			}
 			r.early[e.Seq] = e
 		case has && !bytes.Equal(k.Note, e.Body), !has && r.contradicts(e):
 			return fmt.Errorf("ledger: entry %d of the topic %s (offset %d) is another one in Postgres: %w", e.Seq, TopicCheckpoints, e.Offset, ErrFork)
-		case has && k.Unpublished:
+		case has && (k.Offset == nil || *k.Offset < 0):
 			if _, err := r.conn.Exec(ctx, `update ledger.checkpoints set "offset" = $2 where n = $1`, e.Seq, e.Offset); err != nil {
 				return err
 			}

@@ -20,7 +20,7 @@ type modelGround struct {
 }
 
 // modelTables are what a copy of the ledger consists of. head and published have one row for ever.
-var modelTables = []string{"streams", "facts", "queue", "numbers", "requests", "head", "published"}
+var modelTables = []string{"streams", "facts", "queue", "numbers", "requests", "tiles", "checkpoints", "head", "published"}
 
 func newModelGround(t *testing.T) *modelGround {
 	cfg, err := pgxpool.ParseConfig(embeddedtest.NewDatabase(t))

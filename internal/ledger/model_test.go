@@ -39,7 +39,8 @@ const modelSteps = 100
 // restored from an older state, or a broker that loses its end; readers whose answers are
 // lost or late, and who crash and come back. Whatever happens, in the end the record has every fact that
 // was acknowledged, at the number that was told, once, whole appends next to each other, and
-// every stream in its order; Postgres has the same; and every reader got that, once.
+// every stream in its order; Postgres has the same; and every reader got that, once. The tree
+// is that of the record, and so is every head of it that was ever signed.
 func TestProtocol(t *testing.T) {
 	began := time.Now()
 	var total modelCounts
@@ -59,9 +60,9 @@ func TestProtocol(t *testing.T) {
 	}
 	close(seeds)
 	workers.Wait()
-	faulttest.Counted(t, "%d schedules of %d steps, %.1f a second: %d terms, %d batches in doubt, %d facts adopted, %d appends displaced, %d losses noticed; readers began %d times, %d alarms, %d facts read",
+	faulttest.Counted(t, "%d schedules of %d steps, %.1f a second: %d terms, %d batches in doubt, %d facts adopted, %d appends displaced, %d losses noticed, %d heads signed; readers began %d times, %d alarms, %d facts read",
 		tried, modelSteps, float64(tried)/time.Since(began).Seconds(), total.Terms.Load(), total.Failures.Load(), total.Adopted.Load(),
-		total.Displaced.Load(), total.Lost.Load(), total.readers.Load(), total.alarms.Load(), total.read.Load())
+		total.Displaced.Load(), total.Lost.Load(), total.Signed.Load(), total.readers.Load(), total.alarms.Load(), total.read.Load())
 }
 
 // modelCounts are what all schedules together came to.
@@ -82,6 +83,7 @@ func runModel(t *testing.T, ground *modelGround, seed uint64, total *modelCounts
 		total.Adopted.Add(s.counts.Adopted.Load())
 		total.Displaced.Add(s.counts.Displaced.Load())
 		total.Lost.Add(s.counts.Lost.Load())
+		total.Signed.Add(s.counts.Signed.Load())
 	}
 	for _, r := range m.readers {
 		total.readers.Add(r.began)
@@ -95,6 +97,7 @@ type model struct {
 	rand *rand.Rand
 	*modelGround
 	log     *faulty
+	keys    *LogKeys
 	terms   []*modelTerm // the newest last; the one before is a zombie
 	all     []*Sequencer
 	readers []*modelReader
@@ -116,8 +119,9 @@ type modelTerm struct {
 
 func newModel(t *testing.T, ground *modelGround, seed uint64) *model {
 	m := &model{t: t, modelGround: ground, rand: rand.New(rand.NewPCG(seed, 1)), told: map[id.Fact]int64{}, loses: seed%3 == 0}
-	m.log = &faulty{memory: &memory{}, rand: m.rand}
+	m.log = &faulty{memory: &memory{}, heads: &memory{}, rand: m.rand}
 	check(t, ground.reset(t.Context()))
+	m.keys = newModelKeys(t, ground)
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Logf("the steps of seed %d:\n%s\nagain: go test ./internal/ledger -run 'TestProtocol$' -ledger.seeds=1 -ledger.seed=%d",
@@ -142,9 +146,14 @@ func (m *model) step() {
 		m.any().number(m)
 	case n < 80:
 		m.any().publish(m)
+		if m.rand.IntN(3) == 0 {
+			m.any().sign(m)
+		}
 	case n < 88:
 		m.did("take over")
 		m.takeOver()
+	case n == 99:
+		m.rotate()
 	case m.loses && n < 91:
 		m.lose()
 	case !m.loses && !m.saved:
@@ -196,7 +205,10 @@ func (m *model) takeOver() {
 	ctx, cancel := context.WithCancel(m.t.Context())
 	conn, err := m.connect(m.t.Context())
 	check(m.t, err)
-	s := NewSequencer(m.ledger, SequencerConfig{Publisher: m.log, Record: m.log.memory, BatchFacts: 1 + m.rand.IntN(12), Pause: time.Microsecond})
+	s := NewSequencer(m.ledger, SequencerConfig{
+		Publisher: m.log, Record: m.log.memory, BatchFacts: 1 + m.rand.IntN(12), Pause: time.Microsecond,
+		Signing: &Signing{Keys: m.keys, Topic: m.log.heads, Every: time.Nanosecond},
+	})
 	m.all = append(m.all, s)
 	m.log.die = cancel
 	begun, err := s.begin(ctx, conn)
@@ -300,6 +312,9 @@ func (m *model) restore() {
 	for range m.rand.IntN(4) {
 		m.append() // somebody appends before a sequencer has looked
 	}
+	if m.rand.IntN(8) == 0 {
+		m.rotate() // or goes over to another key
+	}
 	m.takeOver()
 }
 
@@ -314,6 +329,7 @@ func (m *model) lose() {
 	m.log.mu.Lock()
 	defer m.log.mu.Unlock()
 	m.log.entries = m.log.entries[:max(0, len(m.log.entries)-1-m.rand.IntN(6))]
+	m.log.heads.entries = m.log.heads.entries[:max(0, len(m.log.heads.entries)-m.rand.IntN(3))]
 	for _, r := range m.readers {
 		r.lost = true
 	}
@@ -331,7 +347,10 @@ func (m *model) finish() {
 		}
 		last.publish(m)
 	}
+	last.signAll(m)
 	stored := m.checkRecord(last.head)
+	m.checkTree(stored)
+	m.checkHeads(stored)
 	for _, r := range m.readers {
 		r.finish(stored)
 	}
@@ -428,11 +447,12 @@ func check(t *testing.T, err error) {
 // faulty stores batches as a broker and a producer in trouble do.
 type faulty struct {
 	*memory
-	rand *rand.Rand
-	die  context.CancelFunc // ends the sequencer that publishes
-	well bool               // no more faults
-	busy sync.Mutex         // held while it publishes
-	work []string           // what the processors got
+	heads *memory // the topic of checkpoints
+	rand  *rand.Rand
+	die   context.CancelFunc // ends the sequencer that publishes
+	well  bool               // no more faults
+	busy  sync.Mutex         // held while it publishes
+	work  []string           // what the processors got
 }
 
 var errTrouble = errors.New("trouble")
@@ -446,8 +466,12 @@ func (f *faulty) Publish(topic string, messages ...*message.Message) error {
 		}
 		return nil
 	}
+	to := f.memory
+	if topic == TopicCheckpoints {
+		to = f.heads
+	}
 	if f.well {
-		f.keep(messages)
+		keep(to, messages)
 		return nil
 	}
 	if f.rand.IntN(8) == 0 {
@@ -455,26 +479,26 @@ func (f *faulty) Publish(topic string, messages ...*message.Message) error {
 	}
 	switch n := f.rand.IntN(100); {
 	case n < 55:
-		f.keep(messages)
+		keep(to, messages)
 		return nil
 	case n < 70: // stored, and the acknowledgement lost
-		f.keep(messages)
+		keep(to, messages)
 	case n < 80: // the beginning
-		f.keep(messages[:f.rand.IntN(len(messages)+1)])
+		keep(to, messages[:f.rand.IntN(len(messages)+1)])
 	case n < 95: // the end
-		f.keep(messages[f.rand.IntN(len(messages)+1):])
+		keep(to, messages[f.rand.IntN(len(messages)+1):])
 	}
 	return errTrouble
 }
 
-func (f *faulty) keep(messages []*message.Message) {
+func keep(to *memory, messages []*message.Message) {
 	for _, m := range messages {
 		seq, err := strconv.ParseInt(m.Metadata.Get(MetaSeq), 10, 64)
 		if err != nil {
 			panic(err)
 		}
-		m.Metadata.Set(MetaOffset, strconv.FormatInt(f.end(), 10))
-		f.store(seq, m.Payload)
+		m.Metadata.Set(MetaOffset, strconv.FormatInt(to.end(), 10))
+		to.store(seq, m.Payload)
 	}
 }
 

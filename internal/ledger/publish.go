@@ -214,9 +214,9 @@ func (t *term) mark(ctx context.Context, batch []numbered, offset int64) error {
 	for i, n := range batch {
 		facts[i] = n.announcement
 	}
-	t.ledger.board.announce(through, facts)
 	t.counts.Facts.Add(int64(len(batch)))
 	t.counts.Batches.Add(1)
+	t.ledger.board.announce(through, facts)
 	t.report(func(h *Health) { h.Published, h.Publishing, h.Trouble = through, time.Time{}, "" })
 	return nil
 }

@@ -76,12 +76,12 @@ create table if not exists ledger.checkpoints (
     size     bigint      not null,    -- of the tree; of a rotation: of the last checkpoint before it
     note     bytea       not null,
     at       timestamptz not null,
-    "offset" bigint                   -- where it stands in the topic; null: not there yet
+    "offset" bigint                   -- where it stands in the topic, -1: somewhere; null: not there yet
 );
 create unique index if not exists checkpoints_size on ledger.checkpoints (size) where kind = 'checkpoint';
 create index if not exists checkpoints_heads on ledger.checkpoints (size, n) where kind in ('checkpoint', 'cosigned');
 create index if not exists checkpoints_keys on ledger.checkpoints (n) where kind in ('key', 'rotation');
-create index if not exists checkpoints_unpublished on ledger.checkpoints (n) where "offset" is null;
+create index if not exists checkpoints_offset on ledger.checkpoints ("offset", n);
 
 -- Requests that were carried out, for a day.
 create table if not exists ledger.requests (

@@ -127,7 +127,7 @@ func (w *wrapping) newest(wrapped, context []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	anew, _, err := w.wrap(secret, context)
+	anew, err := w.wrap(secret, context)
 	return anew, err
 }
 
@@ -253,6 +253,6 @@ func (r *restoring) opens(wrapped, context []byte) ([]byte, error) {
 	if id, _ := wrapperOf(wrapped); id == r.wrap.first {
 		return wrapped, nil
 	}
-	anew, _, err := r.wrap.wrap(secret, context)
+	anew, err := r.wrap.wrap(secret, context)
 	return anew, err
 }

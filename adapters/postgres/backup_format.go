@@ -90,7 +90,7 @@ var backupContext = []byte("bgremover vault backup")
 
 // newBackupWriter writes the head. secret is the backup's own key.
 func newBackupWriter(w io.Writer, wrap *wrapping, secret []byte) (*backupWriter, error) {
-	wrapped, _, err := wrap.wrap(secret, backupContext)
+	wrapped, err := wrap.wrap(secret, backupContext)
 	if err != nil {
 		return nil, err
 	}

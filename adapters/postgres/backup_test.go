@@ -228,7 +228,7 @@ func sealedLines(t testing.TB, w *wrapping, lines string) []byte {
 
 func sealedLine(t testing.TB, v *Vault, secret string) string {
 	t.Helper()
-	wrapped, _, err := v.wrapping.Load().wrap(v.mac, secretContext(secret))
+	wrapped, err := v.wrapping.Load().wrap(v.mac, secretContext(secret))
 	must(t, err)
 	return fmt.Sprintf(`{"secret":{"name":%q,"wrapped":"%s","made":"2026-03-02T12:00:00Z"}}`, secret, base64Std(wrapped))
 }
@@ -325,9 +325,9 @@ func writeGolden(t *testing.T) {
 	b, err := newBackupWriter(&file, w, bytes.Repeat([]byte{3}, keySize))
 	must(t, err)
 	at, due, gone, why := noon(), noon().Add(24*time.Hour), noon().Add(time.Hour), "image.deleted"
-	mac, _, err := w.wrap(bytes.Repeat([]byte{1}, keySize), secretContext(secretMAC))
+	mac, err := w.wrap(bytes.Repeat([]byte{1}, keySize), secretContext(secretMAC))
 	must(t, err)
-	visit, _, err := w.wrap(bytes.Repeat([]byte{2}, keySize), keyContext("visit/1"))
+	visit, err := w.wrap(bytes.Repeat([]byte{2}, keySize), keyContext("visit/1"))
 	must(t, err)
 	for _, line := range []backupLine{
 		{Vault: &backupHead{At: at}},

@@ -166,8 +166,8 @@ func (v *Vault) closeRetired(ctx context.Context) error {
 				set closed_at    = coalesce(closed_at, clock_timestamp()),
 				    destroyed_at = case when closed_at < clock_timestamp() - $2::interval then $3::timestamptz end
 				where id = $1
-				  and not exists (select from vault.keys where wrapped is not null and wrapper = $1)
-				  and not exists (select from vault.secrets where wrapper = $1)`, k.ID, closedFor, v.now())
+				  and not exists (select from vault.keys where wrapped is not null and vault.wrapper(wrapped) = $1)
+				  and not exists (select from vault.secrets where vault.wrapper(wrapped) = $1)`, k.ID, closedFor, v.now())
 			if err != nil {
 				return err
 			}
@@ -242,7 +242,7 @@ func (v *Vault) rewrapKeys(ctx context.Context, w *wrapping, after personal.KeyI
 		rows, err := tx.Query(ctx, `
 			select id, wrapped
 			from vault.keys
-			where wrapped is not null and id > $1 and wrapper <> $2
+			where wrapped is not null and id > $1 and vault.wrapper(wrapped) <> $2
 			order by id
 			limit $3
 			for update skip locked`, string(after), w.first, rewrapBatch)
@@ -274,7 +274,7 @@ func (v *Vault) rewrapSecrets(ctx context.Context, w *wrapping) (n int, err erro
 		rows, err := tx.Query(ctx, `
 			select name, wrapped
 			from vault.secrets
-			where wrapper <> $1
+			where vault.wrapper(wrapped) <> $1
 			order by name
 			for update`, w.first)
 		if err != nil {
@@ -305,7 +305,7 @@ func (w *wrapping) again(all []wrapped, context func(id string) []byte) (ids []s
 		if err != nil {
 			return nil, nil, fmt.Errorf("%s does not open: %w", one.ID, err)
 		}
-		sealed, _, err := w.wrap(secret, context(one.ID))
+		sealed, err := w.wrap(secret, context(one.ID))
 		if err != nil {
 			return nil, nil, err
 		}
@@ -320,8 +320,8 @@ func (v *Vault) Status(ctx context.Context) (usecase.VaultStatus, error) {
 	err := pgx.BeginTxFunc(ctx, v.pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
 		wrappers, err := tx.Query(ctx, `
 			select w.id, w.made_at, w.retired_at, w.destroyed_at,
-			       (select count(*) from vault.keys k where k.wrapped is not null and k.wrapper = w.id)
-			     + (select count(*) from vault.secrets s where s.wrapper = w.id)
+			       (select count(*) from vault.keys k where k.wrapped is not null and vault.wrapper(k.wrapped) = w.id)
+			     + (select count(*) from vault.secrets s where vault.wrapper(s.wrapped) = w.id)
 			from vault.wrappers w
 			order by w.made_at, w.id`)
 		if err != nil {

@@ -67,7 +67,7 @@ func loadMAC(ctx context.Context, tx pgx.Tx, w *wrapping) ([]byte, error) {
 func makeMAC(ctx context.Context, tx pgx.Tx, w *wrapping) ([]byte, error) {
 	mac := make([]byte, keySize)
 	_, _ = rand.Read(mac) // never fails
-	wrapped, _, err := w.wrap(mac, secretContext(secretMAC))
+	wrapped, err := w.wrap(mac, secretContext(secretMAC))
 	if err != nil {
 		return nil, err
 	}
@@ -96,7 +96,7 @@ func (v *Vault) Secret(ctx context.Context, name string) ([]byte, error) {
 
 // PutSecret implements [ledger.Safe].
 func (v *Vault) PutSecret(ctx context.Context, name string, secret []byte) error {
-	wrapped, _, err := v.wrapping.Load().wrap(secret, secretContext(name))
+	wrapped, err := v.wrapping.Load().wrap(secret, secretContext(name))
 	if err != nil {
 		return fmt.Errorf("wrap secret %s: %w", name, err)
 	}

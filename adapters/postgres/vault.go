@@ -178,7 +178,7 @@ func (v *Vault) Make(ctx context.Context, tx pgx.Tx, made personal.Key) error {
 	if err != nil {
 		return err
 	}
-	wrapped, wrapper, err := v.wrapping.Load().wrap(k.secret, keyContext(k.id))
+	wrapped, err := v.wrapping.Load().wrap(k.secret, keyContext(k.id))
 	if err != nil {
 		return fmt.Errorf("wrap key %s: %w", k.id, err)
 	}
@@ -187,7 +187,7 @@ func (v *Vault) Make(ctx context.Context, tx pgx.Tx, made personal.Key) error {
 		due = &lifetime.Due
 	}
 	var outcome string
-	err = tx.QueryRow(ctx, `select vault.make($1, $2, $3, $4, $5)`, string(k.id), kind, wrapped, wrapper, due).Scan(&outcome)
+	err = tx.QueryRow(ctx, `select vault.make($1, $2, $3, $4)`, string(k.id), kind, wrapped, due).Scan(&outcome)
 	switch {
 	case err != nil:
 		return fmt.Errorf("make key %s: %w", k.id, err)
@@ -205,28 +205,15 @@ func (v *Vault) Lock(ctx context.Context, tx pgx.Tx, ids []personal.KeyID) error
 	if len(ids) == 0 {
 		return nil
 	}
-	rows, err := tx.Query(ctx, `select id, live from vault.lock($1)`, texts(ids))
-	if err != nil {
+	var unknown, destroyed *string
+	err := tx.QueryRow(ctx, `select unknown, destroyed from vault.lock($1)`, texts(ids)).Scan(&unknown, &destroyed)
+	switch {
+	case err != nil:
 		return fmt.Errorf("lock keys: %w", err)
-	}
-	live := make(map[personal.KeyID]bool, len(ids))
-	var id string
-	var alive bool
-	if _, err := pgx.ForEachRow(rows, []any{&id, &alive}, func() error {
-		live[personal.KeyID(id)] = alive
-		return nil
-	}); err != nil {
-		return fmt.Errorf("lock keys: %w", err)
-	}
-	for _, id := range ids {
-		if _, known := live[id]; !known {
-			return fmt.Errorf("key %s: %w", id, personal.ErrNoKey)
-		}
-	}
-	for _, id := range ids {
-		if !live[id] {
-			return fmt.Errorf("key %s: %w", id, personal.ErrDestroyed)
-		}
+	case unknown != nil:
+		return fmt.Errorf("key %s: %w", *unknown, personal.ErrNoKey)
+	case destroyed != nil:
+		return fmt.Errorf("key %s: %w", *destroyed, personal.ErrDestroyed)
 	}
 	return nil
 }

@@ -40,10 +40,8 @@ func newWrapping(handle *keyset.Handle) (*wrapping, error) {
 
 func (w *wrapping) has(id int64) bool { return slices.Contains(w.ids, id) }
 
-// wrap also returns the id of the key-encryption key.
-func (w *wrapping) wrap(secret, context []byte) (wrapped []byte, wrapper int64, err error) {
-	wrapped, err = w.aead.Encrypt(secret, context)
-	return wrapped, w.first, err
+func (w *wrapping) wrap(secret, context []byte) ([]byte, error) {
+	return w.aead.Encrypt(secret, context)
 }
 
 // unwrap opens what was wrapped. [ErrKeysetBehind] says that a key did it that is not here.
@@ -189,7 +187,7 @@ func (w *wrapping) check(ctx context.Context, tx pgx.Tx, now time.Time) error {
 // wraps says whether a live key or a secret is wrapped by a key-encryption key.
 func wraps(ctx context.Context, tx pgx.Tx, id int64) (used bool, err error) {
 	err = tx.QueryRow(ctx, `
-		select exists (select from vault.keys where wrapped is not null and wrapper = $1)
-		    or exists (select from vault.secrets where wrapper = $1)`, id).Scan(&used)
+		select exists (select from vault.keys where wrapped is not null and vault.wrapper(wrapped) = $1)
+		    or exists (select from vault.secrets where vault.wrapper(wrapped) = $1)`, id).Scan(&used)
 	return used, err
 }

@@ -33,7 +33,7 @@ func (r *Rebuild) begin(ctx context.Context, v View) (*draft, error) {
 		return nil, err
 	}
 	d := &draft{applier: r.applier(v), rebuild: r, schema: draftOf(v.Name)}
-	if err := d.connect(ctx); err != nil {
+	if err := d.reconnect(ctx, time.Second); err != nil { // a purge holds the lock for a moment
 		return nil, err
 	}
 	if err := d.begin(ctx); err != nil {
@@ -86,7 +86,7 @@ func (d *draft) close(ctx context.Context) {
 	defer cancel()
 	var err error
 	if d.conn.IsClosed() {
-		err = d.reconnect(ctx)
+		err = d.reconnect(ctx, lockPatience)
 	}
 	if err == nil {
 		err = dropBeside(ctx, d.conn, d.view.Name)
@@ -98,18 +98,24 @@ func (d *draft) close(ctx context.Context) {
 	}
 }
 
-// reconnect opens a new connection after one was lost. The server may need a moment to notice
-// that too, and until then nobody has the lock.
-func (d *draft) reconnect(ctx context.Context) error {
-	for try := 1; ; try++ {
+// lockPatience is how long the server may need to notice that a connection is lost, which
+// holds the lock until then.
+const lockPatience = 5 * time.Second
+
+// reconnect opens a connection, and asks for the lock for some time.
+func (d *draft) reconnect(ctx context.Context, patience time.Duration) error {
+	over := time.After(patience)
+	for {
 		err := d.connect(ctx)
-		if !errors.Is(err, ErrRebuilding) || try == 50 {
+		if !errors.Is(err, ErrRebuilding) {
 			return err
 		}
 		select {
 		case <-ctx.Done():
 			return err
-		case <-time.After(100 * time.Millisecond):
+		case <-over:
+			return err
+		case <-time.After(50 * time.Millisecond):
 		}
 	}
 }
@@ -168,7 +174,7 @@ func (d *draft) apply(ctx context.Context, p piece) error {
 		return err
 	}
 	if d.conn.IsClosed() { // such an error may have ended it
-		if err := d.reconnect(ctx); err != nil {
+		if err := d.reconnect(ctx, lockPatience); err != nil {
 			return err
 		}
 	}

@@ -129,7 +129,7 @@ func (d *draft) afterAll(ctx context.Context, why error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
 	failed := fmt.Errorf("switch: the connection to the database was lost: %w; the live view is as it was before, rebuild again", settle(why))
-	if err := d.reconnect(ctx); err != nil {
+	if err := d.reconnect(ctx, lockPatience); err != nil {
 		return fmt.Errorf("switch: the connection to the database was lost, and whether the rebuilt view is the live one now is not known: %w; rebuild again",
 			errors.Join(settle(why), err))
 	}

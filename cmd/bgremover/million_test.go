@@ -132,4 +132,3 @@ func viewsHave(b *testing.B, data string, seq int64) bool {
 	}
 	return least >= seq
 }
-

@@ -92,7 +92,7 @@ func (s *service) where() operator.Ground {
 	return operator.Ground{
 		Postgres: s.ground.access.DSN, VaultPostgres: s.ground.access.VaultDSN, Own: s.ground.access.Own,
 		VaultKey: s.ground.vaultKey,
-		Brokers: s.ground.kafka.Brokers, User: s.ground.kafka.User, Password: s.ground.kafka.Password,
+		Brokers:  s.ground.kafka.Brokers, User: s.ground.kafka.User, Password: s.ground.kafka.Password,
 		SASL: k.SASL, TLS: k.TLS, CA: k.CA, Cert: k.Cert, Key: k.Key,
 	}
 }

@@ -86,21 +86,28 @@ func loadMember(ctx context.Context, r Record, m id.Member) (staff.Member, error
 	return staff.FromRecord(history), nil
 }
 
-// memberNamed finds the member of a name. Members are few, and their names are sealed: so
-// everyone is opened and looked at. ok is false when nobody of that name works here.
-func memberNamed(ctx context.Context, r Record, s Staff, name personal.Text) (m id.Member, state staff.Member, ok bool, err error) {
+// named is a member of staff, as their facts say.
+type named struct {
+	id    id.Member
+	state staff.Member
+}
+
+// membersNamed finds the members of a name who work here. Members are few, and their names are
+// sealed: so everyone is opened and looked at. There can be two: an invitation that was given up
+// while it waited for its number is not listed when the next one is decided.
+func membersNamed(ctx context.Context, r Record, s Staff, name personal.Text) (found []named, err error) {
 	everybody, err := s.Members(ctx)
 	if err != nil {
-		return "", staff.Member{}, false, fmt.Errorf("list the members of staff: %w", err)
+		return nil, fmt.Errorf("list the members of staff: %w", err)
 	}
 	for _, m := range everybody {
 		state, err := loadMember(ctx, r, m)
 		if err != nil {
-			return "", staff.Member{}, false, err
+			return nil, err
 		}
 		if state.Is(name) {
-			return m, state, true, nil
+			found = append(found, named{m, state})
 		}
 	}
-	return "", staff.Member{}, false, nil
+	return found, nil
 }

@@ -65,31 +65,35 @@ func (l LinkOfficer) Do(ctx context.Context, name personal.Text, role event.Role
 // invite makes sure that the record knows the person in that role.
 func (l LinkOfficer) invite(ctx context.Context, wish staff.Invite) (m id.Member, invited bool, err error) {
 	for range conflictRetries {
-		m, state, known, err := memberNamed(ctx, l.Record, l.Staff, wish.Name)
+		known, err := membersNamed(ctx, l.Record, l.Staff, wish.Name)
 		if err != nil {
 			return "", false, err
 		}
-		fact, ok, err := staff.DecideInvite(state, wish)
+		var member named
+		if len(known) > 0 {
+			member = known[0]
+		}
+		fact, ok, err := staff.DecideInvite(member.state, wish)
 		if err != nil || !ok {
-			return m, false, err
+			return member.id, false, err
 		}
 		a := event.Append{At: l.Now(), Actor: event.Actor{Role: event.Operator}}
-		if !known {
-			m = l.NewMember()
-			key, err := l.Vault.New(staff.Key(m))
+		if len(known) == 0 {
+			member.id = l.NewMember()
+			key, err := l.Vault.New(staff.Key(member.id))
 			if err != nil {
 				return "", false, fmt.Errorf("make a key: %w", err)
 			}
 			a.Make = []personal.Key{key}
 		}
-		a.Parts = []event.Part{{Stream: staff.Stream(m), Expected: state.Version(), Facts: []event.Pending{{Fact: fact}}}}
+		a.Parts = []event.Part{{Stream: staff.Stream(member.id), Expected: member.state.Version(), Facts: []event.Pending{{Fact: fact}}}}
 		switch _, err := l.Record.Append(ctx, a); {
 		case errors.Is(err, event.ErrConflict):
 			continue // the member signs in at this moment
 		case err != nil:
 			return "", false, fmt.Errorf("record the invitation: %w", err)
 		}
-		return m, true, nil
+		return member.id, true, nil
 	}
 	return "", false, event.ErrConflict
 }
@@ -108,15 +112,19 @@ type EndOfficer struct {
 // Do ends the sessions and takes back the links, and says how many of each. The name must be
 // one of [staff.NameOf].
 func (e EndOfficer) Do(ctx context.Context, name personal.Text) (sessions, links int64, err error) {
-	m, _, known, err := memberNamed(ctx, e.Record, e.Staff, name)
+	known, err := membersNamed(ctx, e.Record, e.Staff, name)
 	if err != nil {
 		return 0, 0, err
 	}
-	if !known {
+	if len(known) == 0 {
 		return 0, 0, ErrStranger
 	}
-	if sessions, links, err = e.Sessions.EndAll(ctx, m); err != nil {
-		return 0, 0, fmt.Errorf("end sessions: %w", err)
+	for _, m := range known {
+		ended, takenBack, err := e.Sessions.EndAll(ctx, m.id)
+		if err != nil {
+			return sessions, links, fmt.Errorf("end sessions: %w", err)
+		}
+		sessions, links = sessions+ended, links+takenBack
 	}
 	return sessions, links, nil
 }

@@ -242,6 +242,35 @@ func TestEndingIsForOnePerson(t *testing.T) {
 	}
 }
 
+// blindStaff does not see yet who was invited: their invitation waits for its number.
+type blindStaff struct{}
+
+func (blindStaff) Members(context.Context) ([]id.Member, error) { return nil, nil }
+
+// A person who became two members is let out as both.
+func TestEndingEndsEverybodyOfThatName(t *testing.T) {
+	o := newOffice(t)
+	first := o.signIn(grace, event.Officer)
+	again := o.linking()
+	again.Staff = blindStaff{}
+	link, err := again.Do(t.Context(), grace, event.Officer)
+	if err != nil || !link.Invited {
+		t.Fatalf("%+v, %v", link, err)
+	}
+	second, err := o.sessions().Begin(t.Context(), link.Token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if sessions, links, err := o.ending().Do(t.Context(), grace); sessions != 2 || links != 0 || err != nil {
+		t.Errorf("ended %d sessions and %d links, %v", sessions, links, err)
+	}
+	for _, s := range []usecase.Session{first, second} {
+		if _, err := o.sessions().Open(t.Context(), s.Token); !errors.Is(err, usecase.ErrNoSession) {
+			t.Errorf("a session is still open: %v", err)
+		}
+	}
+}
+
 // Whoever is invited while another is gets told to come back: nobody becomes two members.
 func TestInvitationsWaitForEachOther(t *testing.T) {
 	o := newOffice(t)

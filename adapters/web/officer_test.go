@@ -269,6 +269,7 @@ func TestOfficersFindFacts(t *testing.T) {
 		"since":              {query: "from=2026-03-02T12:30", want: "6 5"},
 		"until":              {query: "before=2026-03-02T12:30:00", want: "4 3 2 1"},
 		"as known at a fact": {query: "as_of=4", want: "4 3 2 1", says: "As known after fact"},
+		"a vast number":      {query: "as_of=4&seq=9223372036854775807", want: "4 3 2 1"},
 		"as known then":      {query: "as_of=2026-03-02+12:30", want: "4 3 2 1", says: "As known after fact"},
 		"before all":         {query: "as_of=2026-03-01", says: "Nothing was known then"},
 		"all of it":          {query: "as_of=5&type=image.deleted.v1&subject=image%2F" + up.ID + "&from=2026-03-02T13:00&before=2026-03-03&order=oldest&seq=1", want: "5"},

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
 
@@ -55,6 +57,9 @@ const columns = `seq, id::text, type, stream, version, at, coalesce(cause::text,
 // there are as many as were asked for, more may follow: ask again with Before set to the last
 // one's seq, or with After when the oldest come first.
 func List(ctx context.Context, db DB, f Filter) ([]Fact, error) {
+	if !isText(string(f.Type)) || !isText(string(f.Subject)) {
+		return nil, nil // no fact is called so
+	}
 	if f.Limit <= 0 || f.Limit > Most {
 		f.Limit = Most
 	}
@@ -93,6 +98,9 @@ func List(ctx context.Context, db DB, f Filter) ([]Fact, error) {
 	}
 	return facts, nil
 }
+
+// isText says whether Postgres takes s for a text. What people ask for may be anything.
+func isText(s string) bool { return utf8.ValidString(s) && !strings.ContainsRune(s, 0) }
 
 // ByID returns one fact, or [ErrUnknown].
 func ByID(ctx context.Context, db DB, fact id.Fact) (Fact, error) {

@@ -151,6 +151,8 @@ func TestList(t *testing.T) {
 		"between two":        {trail.Filter{After: 1, Before: 4}, []int64{3, 2}},
 		"all of it together": {trail.Filter{Type: "image.deleted.v1", Subject: facts[0].Stream, From: noon, To: noon.AddDate(0, 0, 1), Before: 6, Limit: 9}, []int64{5}},
 		"nothing":            {trail.Filter{Type: "image.deleted.v2"}, []int64{}},
+		"no type at all":     {trail.Filter{Type: "\x00"}, []int64{}},
+		"no subject at all":  {trail.Filter{Subject: "image/\xff"}, []int64{}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

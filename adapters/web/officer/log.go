@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"slices"
 	"strconv"
@@ -89,7 +90,7 @@ func (p Pages) fill(ctx context.Context, l *list) error {
 	if q.Oldest {
 		filter.After = max(q.Seq-1, 0)
 	} else if q.Seq > 0 {
-		filter.Before = q.Seq + 1
+		filter.Before = min(q.Seq, math.MaxInt64-1) + 1
 	}
 	if !q.AsOf.IsZero() {
 		place, err := p.Record.Place(ctx, q.AsOf)

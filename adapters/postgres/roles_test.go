@@ -201,8 +201,10 @@ func TestDatabaseOfAnEarlierRelease(t *testing.T) {
 	}
 	again := connect(t, d.App.Config().ConnString())
 	must(t, Migrate(t.Context(), again))
-	for _, sql := range []string{`insert into ledger.facts values (1)`, `select nextval('ledger.position')`, `insert into ledger.counted default values`,
-		`select ledger.claim()`, `create or replace function ledger.claim() returns int language sql as 'select 2'`, `delete from work.leases`} {
+	for _, sql := range []string{
+		`insert into ledger.facts values (1)`, `select nextval('ledger.position')`, `insert into ledger.counted default values`,
+		`select ledger.claim()`, `create or replace function ledger.claim() returns int language sql as 'select 2'`, `delete from work.leases`,
+	} {
 		if _, err := again.App.Exec(t.Context(), sql); err != nil {
 			t.Errorf("%s: %v", sql, err)
 		}

@@ -126,22 +126,29 @@ func BenchmarkVerify(b *testing.B) {
 	}
 	l.record, l.leaves = nil, nil // what is measured does not have them
 	for b.Loop() {
-		bare := readBare(b, cfg, facts)
-		source := kafka.NewSource(cfg)
-		o := l.options()
-		o.Record = source
-		start := time.Now()
-		r := holds(b, o)
-		rate := facts / time.Since(start).Seconds()
-		must(b, source.Close())
-		if r.Covered != facts {
-			b.Fatalf("%+v", r)
+		var bare, rate float64 // the best of three, in turns: what else runs meanwhile is not measured
+		for range 3 {
+			bare, rate = max(bare, readBare(b, cfg, facts)), max(rate, readVerifying(b, cfg, l.options(), facts))
 		}
 		b.ReportMetric(rate, "facts/s")
 		b.ReportMetric(bare, "bare-facts/s")
 		b.ReportMetric(100*rate/bare, "%-of-bare")
 		b.ReportMetric(float64(size)/facts, "B/fact")
 	}
+}
+
+func readVerifying(b *testing.B, cfg kafka.Config, o Options, facts int) float64 {
+	b.Helper()
+	source := kafka.NewSource(cfg)
+	o.Record = source
+	start := time.Now()
+	r := holds(b, o)
+	rate := float64(facts) / time.Since(start).Seconds()
+	must(b, source.Close())
+	if r.Covered != int64(facts) {
+		b.Fatalf("%+v", r)
+	}
+	return rate
 }
 
 func readBare(b *testing.B, cfg kafka.Config, facts int) float64 {

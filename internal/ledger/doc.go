@@ -15,9 +15,14 @@
 //   - rule.go, reader.go: because of "everything again", the partition holds repetitions,
 //     and batches whose beginning comes later. The readers' rule makes one order of it.
 //   - board.go, listen.go, load.go: who waits for what to be published, in this process.
+//   - tree.go, grow.go: the Merkle tree over the record, extended in the transaction that
+//     numbers, and read again at the beginning of each term.
+//   - checkpoint.go, book.go, mend.go, cosign.go: heads of the tree are signed, written down,
+//     published, and shown to witnesses; logkeys.go, rotated.go: with which key. public.go:
+//     what of it everybody may read.
 //   - codec.go, envelope.go, seal.go, shape.go, strict.go: facts as bytes. Stored bytes are
 //     never encoded again.
 //
-// It never answers before the record has it, never edits or removes a fact, and never
-// takes a key that is missing for one that was destroyed.
+// It never answers before the record has it, never edits or removes a fact, never signs two
+// heads that contradict each other, and never takes a key that is missing for one that was destroyed.
 package ledger

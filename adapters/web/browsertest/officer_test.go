@@ -4,6 +4,7 @@ package browsertest
 
 import (
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -206,7 +207,7 @@ func (v *visitor) put(o *office, seq int64) {
 	shown, err := json.Marshal(map[string]any{
 		"body": fmt.Sprintf("/officer/log/%d/body", seq), "index": seq - 1,
 		"id": found[seq].ID, "type": found[seq].Fact.EventName(), "subject": found[seq].Stream,
-		"leaf": proof.LeafHex(), "path": append([]string{}, proof.PathHex()...), "note": proof.NoteText(),
+		"leaf": proof.LeafHex(), "path": append([]string{}, proof.PathHex()...), "root": hex.EncodeToString(proof.Checkpoint.Root[:]), "note": proof.NoteText(),
 	})
 	if err != nil {
 		v.Fatal(err)
@@ -215,6 +216,7 @@ func (v *visitor) put(o *office, seq int64) {
 		const box = document.querySelector('[data-proof]');
 		for (const name of ['body', 'index', 'id', 'type', 'subject']) box.dataset[name] = shown[name];
 		box.querySelector('[data-leaf]').textContent = shown.leaf;
+		box.querySelector('[data-root]').textContent = shown.root;
 		box.querySelector('[data-note]').textContent = shown.note;
 		box.querySelector('.hashes').replaceChildren(...shown.path.map((hash) => {
 			const item = document.createElement('li');
@@ -245,6 +247,7 @@ func TestTamperedProofsAreFoundInTheBrowser(t *testing.T) {
 		"no hash":               {`document.querySelector('[data-path]').textContent = 'x'`, 4},
 		"one hash less":         {`[...document.querySelectorAll('[data-path]')].at(-1).remove()`, 4},
 		"one hash more":         {`{ const last = [...document.querySelectorAll('[data-path]')].at(-1); last.after(last.cloneNode(true)) }`, 4},
+		"another root shown":    {`document.querySelector('[data-root]').textContent = '` + hash + `'`, 4},
 		"another place":         {`document.querySelector('[data-proof]').dataset.index = '4'`, 4},
 		"a place outside":       {`document.querySelector('[data-proof]').dataset.index = '6'`, 4},
 		"another size":          {`{ const n = document.querySelector('[data-note]'); n.textContent = n.textContent.replace('\n6\n', '\n8\n') }`, 5},
@@ -283,6 +286,9 @@ func TestBrowsersThatCannotCheckSaySo(t *testing.T) {
 	}{
 		"without Ed25519":      {`crypto.subtle.importKey = () => Promise.reject(new DOMException('unknown', 'NotSupportedError'))`, 5},
 		"without cryptography": {`Object.defineProperty(crypto, 'subtle', {value: undefined})`, 0},
+		"without the server":   {`globalThis.fetch = () => Promise.reject(new TypeError('Failed to fetch'))`, 1},
+		"without a session":    {`globalThis.fetch = async () => new Response('', {status: 401})`, 1},
+		"of a server in need":  {`globalThis.fetch = async () => new Response('', {status: 503})`, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			v.do(chromedp.Navigate(o.url+"/officer/log/3"), chromedp.WaitVisible(onePage))

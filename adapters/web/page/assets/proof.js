@@ -12,10 +12,10 @@ export function setUpProof() {
 	});
 }
 
-// Outcomes of a step.
-const holds = 'holds', fails = 'fails', open = 'open';
+// Outcomes of a step. What is open this browser cannot check; what is away nobody can right now.
+const holds = 'holds', fails = 'fails', open = 'open', away = 'away';
 
-// check goes through the steps, shows each, and stops at the first that fails.
+// check goes through the steps, shows each, and stops at the first that fails, or has nothing to check.
 async function check(box) {
 	const list = box.querySelector('[data-steps]');
 	const verdict = box.querySelector('[data-verdict]');
@@ -35,7 +35,11 @@ async function check(box) {
 		} catch (error) {
 			[outcome, text] = [fails, `It cannot be checked: ${error.message}`];
 		}
-		show(list, outcome, text);
+		show(list, outcome === away ? open : outcome, text);
+		if (outcome === away) {
+			end(verdict, open, 'The proof was not checked.');
+			return;
+		}
 		if (outcome === fails) {
 			end(verdict, fails, 'The proof does not hold.');
 			return;
@@ -47,9 +51,16 @@ async function check(box) {
 }
 
 async function fetched(box, at) {
-	const answer = await fetch(box.dataset.body, { cache: 'no-store' });
+	let answer;
+	try {
+		answer = await fetch(box.dataset.body, { cache: 'no-store' });
+		at.bytes = new Uint8Array(await answer.arrayBuffer());
+	} catch {
+		return [away, 'The server cannot be reached for the stored bytes. Try again in a few seconds.'];
+	}
+	if (answer.status === 401) return [away, 'Your session is over. Begin another one, and open this page again.'];
+	if (answer.status >= 500) return [away, `The server has trouble giving the stored bytes; it answers ${answer.status}. Try again in a few seconds.`];
 	if (!answer.ok) return [fails, `The server does not give the stored bytes; it answers ${answer.status}.`];
-	at.bytes = new Uint8Array(await answer.arrayBuffer());
 	return [holds, `Fetched the stored bytes: ${at.bytes.length} of them.`];
 }
 
@@ -74,6 +85,7 @@ async function pathToRoot(box, at) {
 	const root = await rootOf(at.leaf, BigInt(box.dataset.index), at.note.size, path);
 	if (!root) return [fails, `A path of ${path.length} hashes cannot lead to the root of ${at.note.size} leaves.`];
 	if (!same(root, at.note.root)) return [fails, 'The path leads to another root than the checkpoint’s.'];
+	if (hex(root) !== box.querySelector('[data-root]').textContent) return [fails, 'The root shown is another one than the checkpoint’s.'];
 	return [holds, `The path leads to the root in the checkpoint, which is that of the first ${at.note.size} facts.`];
 }
 

@@ -81,12 +81,13 @@ type outside struct {
 	brokers  []string
 	postgres *embedded.Postgres
 	folder   string // of the PostgreSQL
+	kafka    string // the broker's
 	blobs    string
 }
 
 func newOutside(t *testing.T) *outside {
-	o := &outside{t: t, folder: embeddedtest.TempDir(t), blobs: filepath.Join(t.TempDir(), "blobs")}
-	k, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.ListenFn(o.gate.listen), kfake.DataDir(t.TempDir()), kfake.SyncWrites(),
+	o := &outside{t: t, folder: embeddedtest.TempDir(t), kafka: t.TempDir(), blobs: filepath.Join(t.TempDir(), "blobs")}
+	k, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.ListenFn(o.gate.listen), kfake.DataDir(o.kafka), kfake.SyncWrites(),
 		kfake.BrokerConfigs(map[string]string{"log.retention.ms": "-1", "default.replication.factor": "1"}))
 	if err != nil {
 		t.Fatal(err)

@@ -224,6 +224,23 @@ func TestSigningOutEndsTheSession(t *testing.T) {
 	}
 }
 
+// A browser that begins another session leaves none behind that nobody could end from there.
+func TestAnotherSessionEndsTheOneBefore(t *testing.T) {
+	o := newOffice(t).signIn()
+	before := o.cookie
+	answer := o.enter(o.newLink(), "Cookie", before)
+	if answer.Code != http.StatusSeeOther {
+		t.Fatalf("entering again answers %d", answer.Code)
+	}
+	if answer := o.get("/officer/log"); answer.Code != 401 {
+		t.Errorf("the session before is still open: %d", answer.Code)
+	}
+	o.cookie, _, _ = strings.Cut(answer.Header().Get("Set-Cookie"), ";")
+	if answer := o.get("/officer/log"); answer.Code != 200 {
+		t.Errorf("the new one is not: %d", answer.Code)
+	}
+}
+
 // The front page promises that visitors get no cookie. That there are officers changes nothing.
 func TestVisitorsGetNoCookie(t *testing.T) {
 	o := newOffice(t).signIn()

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -49,9 +48,9 @@ func (c *logRotateKeyCmd) run(ctx context.Context, std streams) error {
 
 func readLogKeys(body io.ReadCloser) ([]string, error) {
 	var answer operator.LogKeys
-	err := json.NewDecoder(body).Decode(&answer)
+	err := readAnswer(body, &answer)
 	if err == nil && len(answer.Keys) == 0 {
 		err = errors.New("the service named no key; it is of another release")
 	}
-	return answer.Keys, errors.Join(err, body.Close())
+	return answer.Keys, err
 }

@@ -16,9 +16,8 @@ import (
 
 // logCmd is `bgremover log`.
 type logCmd struct {
-	Verify logVerifyCmd `cmd:"" help:"Read the whole record from Kafka and check it: order, form, every checkpoint that was ever signed."`
-	Show   logShowCmd   `cmd:"" help:"Print the facts of the record, oldest first."`
-
+	Verify    logVerifyCmd    `cmd:"" help:"Read the whole record from Kafka and check it: order, form, every checkpoint that was ever signed."`
+	Show      logShowCmd      `cmd:"" help:"Print the facts of the record, oldest first."`
 	Key       logKeyCmd       `cmd:"" help:"Print the keys that the record's checkpoints are signed with, the oldest first: keep the first one elsewhere."`
 	RotateKey logRotateKeyCmd `cmd:"" help:"Sign checkpoints with a new key from now on; the old one signs for it."`
 }
@@ -26,7 +25,7 @@ type logCmd struct {
 // logShowCmd is `bgremover log show`. It asks the running service by the socket in its data folder.
 type logShowCmd struct {
 	Follow  bool   `short:"f" help:"Go on with facts as they are published."`
-	JSON    bool   `name:"json" help:"One JSON object a line: seq, id, type, subject, version, time, decision, data."`
+	JSON    bool   `name:"json" help:"One JSON object a line: seq, id, type, subject, version, time, actor, cause, request, decision, data."`
 	Type    string `placeholder:"TYPE" help:"Only facts of this type, such as image.deleted.v1."`
 	Subject string `placeholder:"STREAM" help:"Only facts about this, such as image/0190…"`
 	From    int64  `default:"1" placeholder:"SEQ" help:"Begin at this place in the record."`

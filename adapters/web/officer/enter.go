@@ -32,13 +32,17 @@ func (p Pages) Door() http.HandlerFunc {
 	}
 }
 
-// Enter uses the link up and begins a session.
+// Enter uses the link up and begins a session. One that this browser had ends: nobody could end
+// it from there any more.
 func (p Pages) Enter() http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		session, err := p.Sessions.Begin(r.Context(), r.PostFormValue("link"))
 		if err != nil {
 			answer.Fail(w, r, err)
 			return
+		}
+		if err := p.endOf(r); err != nil {
+			answer.Note(r, err) // it ends by itself
 		}
 		p.setCookie(w, session.Token)
 		http.Redirect(w, r, logPath, http.StatusSeeOther)
@@ -48,13 +52,20 @@ func (p Pages) Enter() http.HandlerFunc {
 // Leave ends the session. Whoever has none is out already.
 func (p Pages) Leave() http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		if cookie, err := r.Cookie(p.cookieName()); err == nil && cookie.Value != "" {
-			if err := p.Sessions.End(r.Context(), cookie.Value); err != nil {
-				answer.Fail(w, r, err)
-				return
-			}
+		if err := p.endOf(r); err != nil {
+			answer.Fail(w, r, err)
+			return
 		}
 		p.setCookie(w, "")
 		leftPage.Show(w, r, http.StatusOK, frame{})
 	}
+}
+
+// endOf ends the session that the browser has, if it has one.
+func (p Pages) endOf(r *http.Request) error {
+	cookie, err := r.Cookie(p.cookieName())
+	if err != nil || cookie.Value == "" {
+		return nil
+	}
+	return p.Sessions.End(r.Context(), cookie.Value)
 }

@@ -1,10 +1,7 @@
 package officer
 
 import (
-	"context"
 	"fmt"
-	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -15,8 +12,6 @@ import (
 	"github.com/bgremover/bgremover/adapters/web/moment"
 	"github.com/bgremover/bgremover/domain/event"
 	"github.com/bgremover/bgremover/domain/id"
-	"github.com/bgremover/bgremover/domain/personal"
-	"github.com/bgremover/bgremover/internal/usecase"
 	"github.com/bgremover/bgremover/projections/trail"
 )
 
@@ -66,38 +61,6 @@ func FuzzReadQuery(f *testing.F) {
 			t.Errorf("%s: %v", q.link(), err2)
 		}
 	})
-}
-
-// oneSession is open for one token.
-type oneSession struct {
-	Sessions
-	officer usecase.Officer
-}
-
-func (s oneSession) Open(_ context.Context, token string) (usecase.Officer, error) {
-	if token != "token" {
-		return usecase.Officer{}, usecase.ErrNoSession
-	}
-	return s.officer, nil
-}
-
-// What handlers do for an officer is recorded as the officer's.
-func TestHandlersKnowWhoActs(t *testing.T) {
-	grace := usecase.Officer{Member: "01900000-0000-7000-8000-000000000001", Name: personal.Of("Grace Hopper"), Role: event.Responder}
-	pages := New(Config{Sessions: oneSession{officer: grace}}, false)
-	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/officer/log", nil)
-	if _, ok := Of(r.Context()); ok {
-		t.Error("somebody acts outside a session")
-	}
-	r.AddCookie(&http.Cookie{Name: "officer", Value: "token"})
-	called := false
-	pages.signedIn(func(_ http.ResponseWriter, r *http.Request, _ usecase.Officer) {
-		o, ok := Of(r.Context())
-		called = ok && o.Actor() == event.Actor{Role: event.Responder, Who: grace.Name}
-	}).ServeHTTP(httptest.NewRecorder(), r)
-	if !called {
-		t.Error("the handler does not know who acts")
-	}
 }
 
 // told writes a tree of effects as text.

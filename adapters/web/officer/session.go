@@ -1,7 +1,6 @@
 package officer
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"time"
@@ -28,15 +27,7 @@ func frameOf(o usecase.Officer) frame {
 	return frame{&shown{Name: name, Role: o.Role, Until: o.Until}}
 }
 
-type key struct{}
-
-// Of returns the officer whose request this is. ok is false outside a session.
-func Of(ctx context.Context) (o usecase.Officer, ok bool) {
-	o, ok = ctx.Value(key{}).(usecase.Officer)
-	return o, ok
-}
-
-// signedIn lets those through who have a session, and keeps for [Of] who they are.
+// signedIn lets those through who have a session.
 func (p Pages) signedIn(next func(http.ResponseWriter, *http.Request, usecase.Officer)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		o, err := p.officer(r)
@@ -46,7 +37,7 @@ func (p Pages) signedIn(next func(http.ResponseWriter, *http.Request, usecase.Of
 		case err != nil:
 			answer.Fail(w, r, err)
 		default:
-			next(w, r.WithContext(context.WithValue(r.Context(), key{}, o)), o)
+			next(w, r, o)
 		}
 	})
 }

@@ -2,7 +2,6 @@ package operator
 
 import (
 	"context"
-	"encoding/json"
 	"log/slog"
 	"net/http"
 	"time"
@@ -88,17 +87,12 @@ func endOfficer(s Staff, to *slog.Logger) http.HandlerFunc {
 	}
 }
 
-var (
-	errPerson = refusal.New(refusal.Invalid, "operator.person",
-		"The request is not what it should be.", "Use the same release of bgremover as the service.")
-	errNoSite = refusal.New(refusal.Invalid, "operator.no_site",
-		"The service does not know where people reach it.", "Say so with --url, such as --url https://bgremover.example.org.")
-)
+var errNoSite = refusal.New(refusal.Invalid, "operator.no_site",
+	"The service does not know where people reach it.", "Say so with --url, such as --url https://bgremover.example.org.")
 
 func readPerson(w http.ResponseWriter, r *http.Request) (p Person, name personal.Text, err error) {
-	const longest = 16 << 10
-	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, longest)).Decode(&p); err != nil {
-		return Person{}, personal.Text{}, errPerson
+	if err := readRequest(w, r, &p); err != nil {
+		return Person{}, personal.Text{}, err
 	}
 	name, err = staff.NameOf(p.Name)
 	return p, name, err

@@ -151,6 +151,20 @@ var (
 		"What was known then does not go on.", "Use either --as-of or --follow.")
 )
 
+var errRequest = refusal.New(refusal.Invalid, "operator.request",
+	"The request is not what it should be.", "Use the same release of bgremover as the service.")
+
+// readRequest reads the body of a request as JSON.
+func readRequest(w http.ResponseWriter, r *http.Request, into any) error {
+	const longest = 16 << 10
+	body := json.NewDecoder(http.MaxBytesReader(w, r.Body, longest))
+	body.DisallowUnknownFields()
+	if err := body.Decode(into); err != nil {
+		return errRequest
+	}
+	return nil
+}
+
 // refuse answers with what is wrong and what to do, as plain text: a command prints it as it is.
 // Of an error of ours, only the service's log says more.
 func refuse(w http.ResponseWriter, r *http.Request, err error, to *slog.Logger) {

@@ -2,7 +2,6 @@ package operator
 
 import (
 	"context"
-	"encoding/json"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -51,12 +50,8 @@ type Certificate struct {
 	Digest string `json:"digest"`
 }
 
-var (
-	errRequest = refusal.New(refusal.Invalid, "operator.request",
-		"The request is not what it should be.", "Use the same release of bgremover as the service.")
-	errCertificate = refusal.New(refusal.Invalid, "operator.certificate",
-		"This certifies nothing.", "Use the same release of bgremover as the service.")
-)
+var errCertificate = refusal.New(refusal.Invalid, "operator.certificate",
+	"This certifies nothing.", "Use the same release of bgremover as the service.")
 
 func listProjections(p Projections, to *slog.Logger) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
@@ -109,14 +104,4 @@ func certify(p Projections, to *slog.Logger) http.HandlerFunc {
 // isDigest says whether s is a SHA-256 in hexadecimal.
 func isDigest(s string) bool {
 	return len(s) == 64 && strings.Trim(s, "0123456789abcdef") == ""
-}
-
-func readRequest(w http.ResponseWriter, r *http.Request, into any) error {
-	const longest = 16 << 10
-	body := json.NewDecoder(http.MaxBytesReader(w, r.Body, longest))
-	body.DisallowUnknownFields()
-	if err := body.Decode(into); err != nil {
-		return errRequest
-	}
-	return nil
 }

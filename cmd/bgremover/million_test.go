@@ -6,6 +6,7 @@ import (
 	"flag"
 	"log/slog"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/bgremover/bgremover/adapters/opa"
+	"github.com/bgremover/bgremover/internal/clock"
 	"github.com/bgremover/bgremover/internal/config"
 	"github.com/bgremover/bgremover/internal/ledger/ledgertest"
 	"github.com/bgremover/bgremover/policies"
@@ -73,7 +75,12 @@ func mustSay(b *testing.B, says string, args ...string) error {
 
 // fillRecord fills the record of a data folder that no service runs on.
 func fillRecord(b *testing.B, data string, pictures int) (err error) {
-	s := &service{log: slog.New(slog.DiscardHandler), cfg: config.Serve{Ground: config.Ground{Folder: config.Folder{Data: data}}}}
+	s := &service{log: slog.New(slog.DiscardHandler), cfg: config.Serve{
+		Ground: config.Ground{Folder: config.Folder{Data: data}}, Heads: config.Heads{Every: time.Minute},
+	}}
+	if s.clock, err = clock.Open(filepath.Join(data, "clock-offset"), nil); err != nil {
+		return err
+	}
 	if s.ground, err = openGround(b.Context(), s.cfg.Ground, s.log); err != nil {
 		return err
 	}

@@ -116,5 +116,5 @@ func share(w http.ResponseWriter, kind, keep string, body []byte) {
 	h.Set("Cache-Control", keep)
 	h.Set("Access-Control-Allow-Origin", "*")
 	h.Set("Cross-Origin-Resource-Policy", "cross-origin")
-	_, _ = w.Write(body) // the client may be gone
+	_, _ = w.Write(body) //nolint:gosec // G705: no kind is HTML, and it is not to be sniffed. The client may be gone.
 }

@@ -28,7 +28,7 @@ func answers(t *testing.T, code int, args []string, all ...string) string {
 }
 
 // tamper changes the database behind the service's back.
-func tamper(t *testing.T, data, sql string, args ...any) {
+func tamper(t *testing.T, data, sql string) {
 	t.Helper()
 	open, err := openTools(t.Context(), config.Ground{Folder: config.Folder{Data: data}}, slog.New(slog.DiscardHandler))
 	if err != nil {
@@ -39,7 +39,7 @@ func tamper(t *testing.T, data, sql string, args ...any) {
 			t.Error(err)
 		}
 	}()
-	if _, err := open.pool.Exec(t.Context(), sql, args...); err != nil {
+	if _, err := open.pool.Exec(t.Context(), sql); err != nil {
 		t.Fatal(err)
 	}
 }

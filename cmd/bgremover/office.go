@@ -142,7 +142,7 @@ func (o office) Fact(ctx context.Context, seq int64) (f officer.Fact, err error)
 	return f, err
 }
 
-// ending returns the fact that says that a stream's key was destroyed; nil if it was not.
+// ending returns the published fact that says that a stream's key was destroyed; nil if there is none.
 func (o office) ending(ctx context.Context, stream event.Stream) (*event.Envelope, error) {
 	found, err := o.s.ledger.Destroyed(ctx, []personal.KeyID{personal.KeyID(stream)})
 	if err != nil || len(found) == 0 {
@@ -152,6 +152,9 @@ func (o office) ending(ctx context.Context, stream event.Stream) (*event.Envelop
 		return nil, err
 	}
 	place, err := trail.ByID(ctx, o.s.ground.pool, found[0].ID)
+	if errors.Is(err, trail.ErrUnknown) { // it waits for its number
+		return nil, nil
+	}
 	if err != nil {
 		return nil, fmt.Errorf("find the fact that ends a key: %w", err)
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"path/filepath"
 	"time"
 
@@ -14,6 +13,7 @@ import (
 	"github.com/bgremover/bgremover/adapters/postgres"
 	"github.com/bgremover/bgremover/internal/clock"
 	"github.com/bgremover/bgremover/internal/config"
+	"github.com/bgremover/bgremover/internal/projector"
 	"github.com/bgremover/bgremover/internal/telemetry"
 )
 
@@ -114,9 +114,15 @@ func (s *service) refill(ctx context.Context, shown *progress, facts int64) erro
 	return work.Wait()
 }
 
+// stoppedFor is how long a view may be stopped once the record is back: the record can hold
+// that the fact is to be skipped, and a view asks for that every few seconds.
+const stoppedFor = 10 * time.Second
+
 func (s *service) watchRefill(ctx context.Context, shown *progress, facts int64) error {
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()
+	var last int64
+	var moved time.Time
 	for {
 		select {
 		case <-ctx.Done():
@@ -130,17 +136,24 @@ func (s *service) watchRefill(ctx context.Context, shown *progress, facts int64)
 		if state.Halted != "" {
 			return fmt.Errorf("the record is halted: %s", state.Halted)
 		}
-		least := state.Head
+		least, stopped := state.Head, projector.Health{}
 		for _, h := range s.views.Health() {
 			least = min(least, h.Seq)
+			if h.State == projector.Stopped {
+				stopped = h
+			}
 		}
 		shown.at(least, facts)
 		// The sequencer has a term once everything that Kafka has is adopted.
-		if s.sequencer.Health().Term > 0 && least == state.Published {
+		back := s.sequencer.Health().Term > 0 && state.Head == state.Published
+		if back && least == state.Published {
 			return nil
 		}
-		if err := s.viewsFollow(); err != nil {
-			s.log.WarnContext(ctx, "a view is behind", slog.Any("err", err))
+		if !back || least != last || stopped.View == "" {
+			last, moved = least, time.Now()
+		}
+		if time.Since(moved) > stoppedFor {
+			return fmt.Errorf("the record is back, but the view %s stopped after fact %d: %s; start the service, and see bgremover projections", stopped.View, stopped.Seq, stopped.Cause)
 		}
 	}
 }

@@ -67,6 +67,28 @@ func TestRestoreFromKafka(t *testing.T) {
 	s.stop()
 }
 
+// A view that cannot take a fact does not keep a restore waiting for ever: the record is back, and
+// which view stopped where is said.
+func TestRestoreNamesAViewThatStops(t *testing.T) {
+	t.Parallel()
+	data, backup := dataFolder(t), filepath.Join(t.TempDir(), "vault.backup")
+	s := serve(t, data)
+	a := s.upload(photo(t))
+	until(t, "the cutout", func() bool { return s.status(a) == "ready" })
+	tell(t, 0, "", "vault", "backup", backup, "--data", data)
+	s.stop()
+	if err := os.RemoveAll(filepath.Join(data, "postgres")); err != nil {
+		t.Fatal(err)
+	}
+	tell(t, 1, "--vault FILE", "restore", "--from-kafka", "--data", data) // makes the database
+	tamper(t, data, `
+		create schema trail;
+		create table trail.fact (
+			seq bigint primary key check (seq <> 2), id uuid, type text, stream text, version bigint, at timestamptz, cause uuid, request text
+		)`)
+	tell(t, 1, "the view trail stopped after fact 1", "restore", "--from-kafka", "--vault", backup, "--data", data)
+}
+
 // tell runs a command that must end with a code and say something.
 func tell(t *testing.T, code int, says string, args ...string) {
 	t.Helper()

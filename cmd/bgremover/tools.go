@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -82,8 +81,7 @@ func askGround(ctx context.Context, data string) (where operator.Ground, err err
 	if err != nil {
 		return where, err
 	}
-	err = json.NewDecoder(body).Decode(&where)
-	return where, errors.Join(err, body.Close())
+	return where, readAnswer(body, &where)
 }
 
 // where tells commands on this machine what the service stands on.

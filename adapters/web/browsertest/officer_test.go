@@ -137,6 +137,17 @@ func TestOfficerLooksAtTheRecord(t *testing.T) {
 	v.clean("out")
 }
 
+// Whoever clicks twice is let in: the second click sends nothing.
+func TestTwoClicksUseALinkOnce(t *testing.T) {
+	o := openOffice(t)
+	v := visit(t, `{}`)
+	v.do(chromedp.Navigate(o.newLink()), chromedp.WaitVisible(chromedp.CSS(`main form button`)))
+	if once := get(v, chromedp.Evaluate[bool](`(button => { button.click(); button.click(); return button.disabled; })(document.querySelector('main form button'))`)); !once {
+		t.Error("it can be sent twice")
+	}
+	v.do(chromedp.WaitVisible(list))
+}
+
 // soon waits for an expression to become true, also while the page is another one meanwhile.
 func (v *visitor) soon(expression string) {
 	v.Helper()

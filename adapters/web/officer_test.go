@@ -381,8 +381,8 @@ func TestOneFactWhole(t *testing.T) {
 		})
 	}
 	for _, target := range []string{"/officer/log/7", "/officer/log/0", "/officer/log/01", "/officer/log/-1", "/officer/log/x", "/officer/log/7/body", "/officer/log/99999999999999999999"} {
-		if answer := o.get(target); answer.Code != 404 {
-			t.Errorf("%s: answered %d", target, answer.Code)
+		if answer := o.get(target); answer.Code != 404 || !strings.Contains(answer.Body.String(), "To the record") || strings.Contains(answer.Body.String(), "No cookies") {
+			t.Errorf("%s: answered %d %s", target, answer.Code, answer.Body)
 		}
 	}
 }

@@ -86,14 +86,14 @@ func (s *Site) officerRoutes(sameOrigin *http.CrossOriginProtection) []route {
 	}
 	pages := officer.New(*s.Officer, s.HTTPS)
 	return []route{
-		{"GET /officer", scope.Page, brief, http.HandlerFunc(officer.Home)},
-		{"GET /officer/{$}", scope.Page, brief, http.HandlerFunc(officer.Home)},
-		{"GET /officer/enter", scope.Page, brief, pages.Door()},
-		{"POST /officer/enter", scope.Page, brief, sameOrigin.Handler(pages.Enter())},
-		{"POST /officer/leave", scope.Page, brief, sameOrigin.Handler(pages.Leave())},
-		{"GET /officer/log", scope.Page, brief, pages.Log()},
-		{"GET /officer/log/{n}", scope.Page, brief, pages.Fact()},
-		{"GET /officer/log/{n}/body", scope.Page, brief, pages.Body()},
+		{"GET /officer", scope.Staff, brief, http.HandlerFunc(officer.Home)},
+		{"GET /officer/{$}", scope.Staff, brief, http.HandlerFunc(officer.Home)},
+		{"GET /officer/enter", scope.Staff, brief, pages.Door()},
+		{"POST /officer/enter", scope.Staff, brief, sameOrigin.Handler(pages.Enter())},
+		{"POST /officer/leave", scope.Staff, brief, sameOrigin.Handler(pages.Leave())},
+		{"GET /officer/log", scope.Staff, brief, pages.Log()},
+		{"GET /officer/log/{n}", scope.Staff, brief, pages.Fact()},
+		{"GET /officer/log/{n}/body", scope.Staff, brief, pages.Body()},
 	}
 }
 

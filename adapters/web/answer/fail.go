@@ -90,7 +90,7 @@ func Fail(w http.ResponseWriter, r *http.Request, err error) {
 		problem(w, r, refused, status)
 	case scope.Envelope:
 		envelope(w, r, refused, status)
-	case scope.Page:
+	case scope.Page, scope.Staff:
 		page.Error(w, r, status, refused)
 	}
 }

@@ -15,6 +15,7 @@ type Style int
 // The styles.
 const (
 	Page     Style = iota // an HTML page, for people
+	Staff                 // an HTML page, for members of staff
 	Problem               // RFC 9457 problem details, for clients of /v1
 	Envelope              // remove.bg's error envelope, for clients of /v1.0
 )

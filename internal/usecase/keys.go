@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/bgremover/bgremover/domain/event"
@@ -41,9 +42,17 @@ type DueKey struct {
 	Due  time.Time
 }
 
-// DueKeys lists live keys that are due at a time, the earliest first.
+// DueKeys lists keys whose time has come.
 type DueKeys interface {
+	// DueKeys lists live keys that are due at a time, the earliest first.
 	DueKeys(ctx context.Context, now time.Time, limit int) ([]DueKey, error)
+	AliveKeys
+}
+
+// AliveKeys says what has become of keys.
+type AliveKeys interface {
+	// Alive returns those of the keys that are alive, by id.
+	Alive(ctx context.Context, keys []personal.KeyID) ([]personal.KeyID, error)
 }
 
 // EndKeys destroys keys whose time has come, each with the fact that says so. Several
@@ -70,7 +79,7 @@ func (e EndKeys) Do(ctx context.Context) (destroyed int, err error) {
 		if err != nil {
 			return destroyed, err
 		}
-		n, err := endKeys(ctx, e.Record, now, endings)
+		n, err := endKeys(ctx, e.Record, e.Keys, now, endings)
 		destroyed += n
 		if err != nil || n < keysAtOnce { // a full page that was destroyed has another behind it
 			return destroyed, err
@@ -98,15 +107,16 @@ type keyEnding struct {
 	key     personal.KeyID
 	pending event.Pending
 	cause   id.Fact
+	version int64 // of the key's stream, as far as it is known
 }
 
 // endKeys destroys keys and records it, all of them in one append. When somebody was faster
 // with one of them, each is tried alone. It returns how many it destroyed.
-func endKeys(ctx context.Context, record Record, at time.Time, endings []keyEnding) (destroyed int, err error) {
+func endKeys(ctx context.Context, record Record, keys AliveKeys, at time.Time, endings []keyEnding) (destroyed int, err error) {
 	if len(endings) == 0 {
 		return 0, nil
 	}
-	err = appendEndings(ctx, record, at, endings, make([]int64, len(endings)))
+	err = appendEndings(ctx, record, at, endings...)
 	if err == nil {
 		return len(endings), nil
 	}
@@ -114,37 +124,52 @@ func endKeys(ctx context.Context, record Record, at time.Time, endings []keyEndi
 		return 0, err
 	}
 	for _, ending := range endings {
-		did, err := endKey(ctx, record, at, ending)
-		if err != nil {
-			return destroyed, err
+		still, err := lookAgain(ctx, record, keys, []keyEnding{ending})
+		if err == nil && len(still) > 0 {
+			err = appendEndings(ctx, record, at, still...)
 		}
-		if did {
-			destroyed++
+		switch {
+		case errors.Is(err, event.ErrConflict): // somebody was faster again
+		case err != nil:
+			return destroyed, err
+		default:
+			destroyed += len(still)
 		}
 	}
 	return destroyed, nil
 }
 
-// endKey destroys one key after a look at what is there. If somebody is faster again, it is
-// left to the next round.
-func endKey(ctx context.Context, record Record, at time.Time, ending keyEnding) (did bool, err error) {
-	history, err := record.Load(ctx, system.VaultStream(ending.key))
+// lookAgain returns the endings of the keys that are still alive, with the versions of their
+// streams. The version is read first: whoever ends the key in between, and records it, raises it, so that
+// an append that rests on it is a conflict. Nothing is recorded twice.
+func lookAgain(ctx context.Context, record Record, keys AliveKeys, endings []keyEnding) (still []keyEnding, err error) {
+	ids := make([]personal.KeyID, len(endings))
+	for i := range endings {
+		ids[i] = endings[i].key
+		history, err := record.Load(ctx, system.VaultStream(ids[i]))
+		if err != nil {
+			return nil, fmt.Errorf("load a key's facts: %w", err)
+		}
+		endings[i].version = int64(len(history))
+	}
+	alive, err := keys.Alive(ctx, ids)
 	if err != nil {
-		return false, fmt.Errorf("load a key's facts: %w", err)
+		return nil, fmt.Errorf("ask which keys are alive: %w", err)
 	}
-	err = appendEndings(ctx, record, at, []keyEnding{ending}, []int64{int64(len(history))})
-	if errors.Is(err, event.ErrConflict) {
-		return false, nil
+	for _, ending := range endings {
+		if slices.Contains(alive, ending.key) {
+			still = append(still, ending)
+		}
 	}
-	return err == nil, err
+	return still, nil
 }
 
-func appendEndings(ctx context.Context, record Record, at time.Time, endings []keyEnding, versions []int64) error {
+func appendEndings(ctx context.Context, record Record, at time.Time, endings ...keyEnding) error {
 	a := event.Append{At: at, Actor: event.Actor{Role: event.Clock}}
-	for i, ending := range endings {
+	for _, ending := range endings {
 		a.Cause = ending.cause
 		a.Parts = append(a.Parts, event.Part{
-			Stream: system.VaultStream(ending.key), Expected: versions[i], Facts: []event.Pending{ending.pending},
+			Stream: system.VaultStream(ending.key), Expected: ending.version, Facts: []event.Pending{ending.pending},
 		})
 		a.Destroy = append(a.Destroy, ending.key)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/bgremover/bgremover/domain/event"
@@ -29,8 +30,7 @@ type Endings interface {
 type KeyStore interface {
 	// LiveKeys lists live keys after a key, by id.
 	LiveKeys(ctx context.Context, after personal.KeyID, limit int) ([]LiveKey, error)
-	// Alive returns those of the keys that are alive.
-	Alive(ctx context.Context, keys []personal.KeyID) ([]personal.KeyID, error)
+	AliveKeys
 	// Bury makes tombstones for those of the keys that it does not know at all, and returns how many.
 	Bury(ctx context.Context, graves []Grave) (int, error)
 	// EndForgotten destroys live keys that no fact tells of, and returns how many.
@@ -178,21 +178,23 @@ func (c CompareKeys) destroyAgain(ctx context.Context, facts []event.Envelope, f
 	if err != nil {
 		return fmt.Errorf("ask which keys are alive: %w", err)
 	}
-	for len(alive) > 0 {
-		n := min(keysAtOnce, len(alive))
-		endings := make([]keyEnding, n)
-		for i, key := range alive[:n] {
+	for chunk := range slices.Chunk(alive, keysAtOnce) {
+		endings := make([]keyEnding, len(chunk))
+		for i, key := range chunk {
 			endings[i] = keyEnding{
 				key: key, cause: destroyed[key].ID,
 				pending: event.Pending{Fact: system.KeyResurrectionFound{Key: key}},
 			}
 		}
-		again, err := endKeys(ctx, c.Record, c.Now(), endings)
+		// Their streams have facts already.
+		if endings, err = lookAgain(ctx, c.Record, c.Keys, endings); err != nil {
+			return err
+		}
+		again, err := endKeys(ctx, c.Record, c.Keys, c.Now(), endings)
 		found.Resurrected += again
 		if err != nil {
 			return err
 		}
-		alive = alive[n:]
 	}
 	return nil
 }

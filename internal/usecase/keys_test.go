@@ -96,14 +96,19 @@ type keyRecord struct {
 	*fake.Record
 	keys *keyStore
 	page int64 // how many facts DestroyedAfter looks at
-	lost int64 // how many of its last facts it lost
+
+	meanwhile *func() // what somebody else does right before the next append
 }
 
 func newKeyRecord() keyRecord {
-	return keyRecord{Record: fake.NewRecord(nil), keys: newKeyStore(), page: 7}
+	return keyRecord{Record: fake.NewRecord(nil), keys: newKeyStore(), page: 7, meanwhile: new(func())}
 }
 
 func (r keyRecord) Append(ctx context.Context, a event.Append) (event.Appended, error) {
+	if other := *r.meanwhile; other != nil {
+		*r.meanwhile = nil
+		other()
+	}
 	done, err := r.Record.Append(ctx, a)
 	for _, id := range a.Destroy {
 		if err == nil {
@@ -114,7 +119,7 @@ func (r keyRecord) Append(ctx context.Context, a event.Append) (event.Appended, 
 }
 
 func (r keyRecord) Published(context.Context) (int64, error) {
-	return int64(len(r.All())) - r.lost, nil
+	return int64(len(r.All())), nil
 }
 
 func (r keyRecord) Destroyed(_ context.Context, keys []personal.KeyID) (found []event.Envelope, err error) {
@@ -398,7 +403,7 @@ func TestEndKeys(t *testing.T) {
 	}
 	// Somebody else has said something in the stream of one of them.
 	r.fact(t, "vault/007", 0, system.KeyResurrectionFound{Key: "image/007"})
-	end := usecase.EndKeys{Record: r, Keys: r.keys, Policy: keyPolicy{}, Now: func() time.Time { return noon }}
+	end := r.endKeys()
 	n, err := end.Do(t.Context())
 	if err != nil || n != 231 || len(r.keys.live) != 19 {
 		t.Errorf("ended %d, %v; %d are left", n, err, len(r.keys.live))
@@ -418,5 +423,56 @@ func TestEndKeys(t *testing.T) {
 	end.Now = func() time.Time { return noon.Add(24 * time.Hour) }
 	if n, err := end.Do(t.Context()); n != 0 || err != nil {
 		t.Errorf("against the policy: %d, %v", n, err)
+	}
+}
+
+func (r keyRecord) endKeys() usecase.EndKeys {
+	return usecase.EndKeys{Record: r, Keys: r.keys, Policy: keyPolicy{}, Now: func() time.Time { return noon }}
+}
+
+// Two services find the same at the same time: it is recorded once.
+func TestTwoServicesAtOnce(t *testing.T) {
+	const keys = 5
+	r := newKeyRecord()
+	for n := range keys {
+		id := personal.KeyID(fmt.Sprintf("image/%d", n))
+		r.begin(t, id)
+		r.end(t, id)
+	}
+	*r.meanwhile = func() {
+		if found, err := r.compare(); err != nil || found.Resurrected != keys {
+			t.Errorf("the other found %+v, %v", found, err)
+		}
+	}
+	if found, err := r.compare(); err != nil || found.Resurrected != 0 {
+		t.Errorf("after the other, it found %+v, %v", found, err)
+	}
+	for n := range keys {
+		if got := r.findings(personal.KeyID(fmt.Sprintf("image/%d", n))); got != 1 {
+			t.Errorf("key %d was found %d times", n, got)
+		}
+	}
+
+	for n := range keys {
+		id := personal.KeyID(fmt.Sprintf("visit/1%d", n))
+		r.begin(t, id)
+		r.keys.due[id] = noon
+	}
+	*r.meanwhile = func() {
+		if n, err := r.endKeys().Do(t.Context()); err != nil || n != keys {
+			t.Errorf("the other ended %d, %v", n, err)
+		}
+	}
+	if n, err := r.endKeys().Do(t.Context()); err != nil || n != 0 {
+		t.Errorf("after the other, it ended %d, %v", n, err)
+	}
+	facts := 0
+	for _, env := range r.All() {
+		if d, ok := env.Fact.(system.KeyDestroyed); ok && system.KeyKind(d.Key) == "visit" {
+			facts++
+		}
+	}
+	if facts != keys {
+		t.Errorf("%d ends were recorded of %d", facts, keys)
 	}
 }

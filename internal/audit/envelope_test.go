@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -30,6 +31,21 @@ func TestPublishedFactsAreWellFormed(t *testing.T) {
 			t.Errorf("%s: %s, %+v", file, bad, f)
 		}
 	}
+}
+
+// Times are read as the standard library reads them, in one spelling.
+func TestMoments(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		at := time.UnixMilli(rapid.Int64Range(-62167219200000, 253402300799999).Draw(t, "at")).UTC() // years 0 to 9999
+		if ms, bad := moment([]byte(at.Format(timeLayout))); bad != "" || ms != at.UnixMilli() {
+			t.Fatalf("%s: %d, %s", at, ms, bad)
+		}
+		digits := rapid.StringMatching(`[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-6][0-9]:[0-6][0-9]\.[0-9]{3}Z`).Draw(t, "digits")
+		want, err := time.Parse(timeLayout, digits)
+		if ms, bad := moment([]byte(digits)); (bad == "") != (err == nil) || bad == "" && ms != want.UnixMilli() {
+			t.Fatalf("%s: %d, %q; %v", digits, ms, bad, err)
+		}
+	})
 }
 
 // Whatever JSON a fact may hold is taken, if it stands there as the ledger writes it.
@@ -80,6 +96,11 @@ func TestMalformedEnvelopes(t *testing.T) {
 		"time with a comma":      {"12:00:00.000Z", "12:00:00,000Z"},
 		"time in another zone":   {"12:00:00.000Z", "12:00:00.000+01:00"},
 		"32nd of March":          {"03-02T", "03-32T"},
+		"29th of February 2026":  {"03-02T", "02-29T"},
+		"no month":               {"03-02T", "00-02T"},
+		"24 o'clock":             {"12:00:00.000Z", "24:00:00.000Z"},
+		"a leap second":          {"12:00:00.000Z", "12:00:60.000Z"},
+		"letters in a time":      {"12:00:00.000Z", "1o:00:00.000Z"},
 		"other content":          {"application/json", "text/plain"},
 		"version zero":           {`"streamversion":3`, `"streamversion":0`},
 		"version with a zero":    {`"streamversion":3`, `"streamversion":03`},

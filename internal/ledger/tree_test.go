@@ -160,3 +160,20 @@ func TestDamagedTreeHalts(t *testing.T) {
 		})
 	}
 }
+
+// Numbers, head and tiles are one transaction: when a tile cannot be stored, no fact gets a number.
+func TestNumbersAndTilesComeTogether(t *testing.T) {
+	w := newWorld(t)
+	w.exec(`create function fail() returns trigger language plpgsql as $$ begin raise 'no tiles today'; end $$`)
+	w.exec("create trigger fail before insert on ledger.tiles for each row execute function fail()")
+	s, _ := w.sequencer(func(c *ledger.SequencerConfig) { c.BatchFacts = 100 })
+	w.fill(350, 50)
+	eventually(t, "a tile is refused", func() bool { return strings.Contains(s.Health().Trouble, "no tiles today") })
+	if n := w.number("select seq from ledger.head"); n != 200 || w.number("select count(*) from ledger.numbers") != n {
+		t.Errorf("%d facts have numbers", n)
+	}
+	w.checkTree()
+	w.exec("drop trigger fail on ledger.tiles")
+	w.published(350)
+	w.checkTree()
+}

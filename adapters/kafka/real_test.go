@@ -100,12 +100,14 @@ func TestRealAccess(t *testing.T) {
 	}
 	admin := administer(t, Config{Brokers: w.open})
 	for _, who := range []string{w.user, "CN=client"} {
+		var all []*sarama.ResourceAcls
 		for _, right := range rights {
-			if err := admin.CreateACL(right.Resource, sarama.Acl{
+			all = append(all, &sarama.ResourceAcls{Resource: right.Resource, Acls: []*sarama.Acl{{
 				Principal: "User:" + who, Host: "*", Operation: right.operation, PermissionType: sarama.AclPermissionAllow,
-			}); err != nil {
-				t.Fatal(err)
-			}
+			}}})
+		}
+		if err := admin.CreateACLs(all); err != nil {
+			t.Fatal(err)
 		}
 	}
 	conformAccess(t, w)

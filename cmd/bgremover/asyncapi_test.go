@@ -364,6 +364,7 @@ func namedTexts(t reflect.Type, into map[reflect.Type]bool) {
 		}
 	case reflect.Slice, reflect.Array, reflect.Map, reflect.Pointer:
 		namedTexts(t.Elem(), into)
+	default: // holds no text
 	}
 }
 

@@ -32,7 +32,7 @@ type gate struct {
 
 // listen opens a listener behind the gate.
 func (g *gate) listen(network, address string) (net.Listener, error) {
-	l, err := net.Listen(network, address)
+	l, err := new(net.ListenConfig).Listen(context.Background(), network, address)
 	return gated{l, g}, err
 }
 

@@ -161,12 +161,12 @@ func TestErasedPersonLeftNothing(t *testing.T) {
 		left, _ := filepath.Glob(filepath.Join(o.blobs, "*", "*"))
 		return len(left) == 0
 	})
-	res, err := http.Get("http://" + metrics + "/metrics")
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+metrics+"/metrics", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer res.Body.Close()
-	told, err := io.ReadAll(res.Body)
+	res, err := roundTrip(req)
+	told := res.body
 	if err != nil || len(told) == 0 {
 		t.Fatalf("metrics: %v", err)
 	}

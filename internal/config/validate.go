@@ -67,7 +67,7 @@ func (t *Tool) Validate(ctx *kong.Context) error {
 	t.collect(ctx)
 	var m Mistakes
 	t.checkSecrets(&m)
-	t.Ground.check(&m)
+	t.check(&m)
 	return m.orNone()
 }
 

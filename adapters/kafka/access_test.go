@@ -72,6 +72,7 @@ func conformAccess(t *testing.T, w ways) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			patience := 20 * time.Second
 			if tt.later {
 				patience = 500 * time.Millisecond

@@ -16,6 +16,7 @@ import (
 )
 
 func askVault(t *testing.T, v operator.Vault, method, path string) *httptest.ResponseRecorder {
+	t.Helper()
 	got := httptest.NewRecorder()
 	operator.Routes(operator.Config{Vault: v, To: slog.New(slog.DiscardHandler)}).
 		ServeHTTP(got, httptest.NewRequestWithContext(t.Context(), method, path, nil))

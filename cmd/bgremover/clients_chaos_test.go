@@ -11,14 +11,17 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/bgremover/bgremover/adapters/web/operator"
 	"github.com/bgremover/bgremover/domain/event"
 	"github.com/bgremover/bgremover/internal/config"
+	"github.com/bgremover/bgremover/internal/fault/faulttest"
 )
 
 // clients are people who use a service that dies under them, and remember what it told them.
@@ -35,7 +38,8 @@ type clients struct {
 
 	record   []operator.Line // as it was read last
 	reads    int
-	repeated int // uploads that were asked for again
+	repeated int      // uploads that were asked for again
+	saved    []string // files with checkpoints, as somebody outside keeps them
 }
 
 func newClients(t *testing.T) *clients {
@@ -47,8 +51,31 @@ func newClients(t *testing.T) *clients {
 
 // String tells what happened, for the summary.
 func (c *clients) String() string {
-	return fmt.Sprintf("%d requests, acknowledged: %d uploads, %d downloads, %d deletions; %d uploads asked for again; %d facts, compared %d times",
-		c.requests, len(c.uploads), len(c.downloaded), len(c.deleted), c.repeated, len(c.record), c.reads)
+	return fmt.Sprintf("%d requests, acknowledged: %d uploads, %d downloads, %d deletions; %d uploads asked for again; %d facts, compared %d times; %d checkpoints kept",
+		c.requests, len(c.uploads), len(c.downloaded), len(c.deleted), c.repeated, len(c.record), c.reads, len(c.saved))
+}
+
+// keepCheckpoint saves the public checkpoint, if there is one.
+func (c *clients) keepCheckpoint(s *running) {
+	c.t.Helper()
+	res, err := c.ask(s, http.MethodGet, "/log/checkpoint", "")
+	if err != nil || res.code != http.StatusOK {
+		return
+	}
+	path := filepath.Join(c.t.TempDir(), "checkpoint")
+	if err := os.WriteFile(path, res.body, 0o600); err != nil {
+		c.t.Fatal(err)
+	}
+	c.saved = append(c.saved, path)
+}
+
+// someSaved are the oldest checkpoint, the newest, and some between them.
+func (c *clients) someSaved() (some []string) {
+	n := min(faulttest.Times(2, 10), len(c.saved))
+	for i := range n {
+		some = append(some, c.saved[i*(len(c.saved)-1)/max(1, n-1)])
+	}
+	return some
 }
 
 // load sends requests from several clients until the service is gone, or the time is over.
@@ -72,7 +99,7 @@ func (c *clients) oneLife(s *running) error {
 	if err != nil || a.ID == "" {
 		return err
 	}
-	end := rand.IntN(4)
+	end := rand.IntN(5)
 	if end == 0 {
 		return nil // left, to be deleted when it is due
 	}
@@ -143,17 +170,18 @@ func (c *clients) ask(s *running, method, path, capability string) (answer, erro
 // checkUnlessKilled compares the record with what was acknowledged, while the service lives.
 func (c *clients) checkUnlessKilled(s *running) {
 	c.t.Helper()
-	out, errs, code := bgremover(c.t, "log", "show", "--json", "--data", s.data)
-	if code != 0 {
-		select {
-		case err := <-s.done:
-			s.done <- err
-		case <-time.After(10 * time.Second):
-			c.t.Fatalf("log show: %d, %s", code, errs)
+	path, err := faulty()
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	out, err := exec.Command(path, "log", "show", "--json", "--data", s.data).Output()
+	if err != nil {
+		if !s.endedBy(syscall.SIGKILL) {
+			c.t.Fatalf("log show: %v", err)
 		}
 		return
 	}
-	c.check(parseLines(c.t, out))
+	c.check(parseLines(c.t, string(out)))
 }
 
 // check compares the record with what was acknowledged, and with what it was before.
@@ -251,7 +279,20 @@ func (c *clients) settle(s *running, env ...string) {
 		}
 	}
 	s.stop()
-	proven(c.t, s.data, env)
+	proven(c.t, s.data, env, c.someSaved()...)
+}
+
+// due lets a day pass: whatever had happened to a picture, it is deleted.
+func (c *clients) due(s *running) {
+	c.t.Helper()
+	for _, a := range c.uploads {
+		until(c.t, "the deletion of "+a.ID, func() bool { return s.status(a) == "deleted" })
+	}
+	record := s.record()
+	if uploads, deletions := count(record, "image.uploaded.v1"), count(record, "image.deleted.v1"); uploads != deletions {
+		c.t.Errorf("%d uploads, %d deletions", uploads, deletions)
+	}
+	s.stop()
 }
 
 // age lets a minute and a half pass for what dead processes had taken: their leases, the

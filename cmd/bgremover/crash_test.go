@@ -2,17 +2,12 @@ package main
 
 import (
 	"encoding/binary"
-	"encoding/json"
 	"hash/crc32"
-	"math/rand/v2"
 	"net/http"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 
 	"github.com/bgremover/bgremover/adapters/web/operator"
 	"github.com/bgremover/bgremover/internal/embedded/embeddedtest"
@@ -25,76 +20,6 @@ func repairIHDR(png []byte, width, height uint32) []byte {
 	binary.BigEndian.PutUint32(png[20:], height)
 	binary.BigEndian.PutUint32(png[end:], crc32.ChecksumIEEE(png[start:end]))
 	return png
-}
-
-// kills is how often the service is killed under load.
-const (
-	kills   = 4
-	uploads = 5 // at most, by each client between two kills
-)
-
-// Killed at any moment, the service loses nothing that it acknowledged, does nothing twice,
-// and finishes what it had begun.
-func TestKilledAtAnyMoment(t *testing.T) {
-	t.Parallel()
-	data := dataFolder(t)
-	var acknowledged []accepted
-	for round := range kills {
-		s := serve(t, data)
-		var (
-			mu      sync.Mutex
-			clients sync.WaitGroup
-		)
-		for range 3 {
-			clients.Go(func() {
-				for range uploads {
-					res, err := s.post("/v1/images", "image", photo(t), nil)
-					if err != nil || res.code != http.StatusAccepted {
-						return // killed
-					}
-					var a accepted
-					if json.Unmarshal(res.body, &a) == nil {
-						mu.Lock()
-						acknowledged = append(acknowledged, a)
-						mu.Unlock()
-					}
-				}
-			})
-		}
-		if round == kills-1 { // so that something was acknowledged at all
-			until(t, "an upload to be acknowledged", func() bool {
-				mu.Lock()
-				defer mu.Unlock()
-				return len(acknowledged) > 0
-			})
-		}
-		// Some are being uploaded, some cut out, some wait: the moment is chance.
-		<-time.After(time.Duration(rand.IntN(1000)) * time.Millisecond)
-		s.kill()
-		clients.Wait()
-		t.Logf("round %d: %d uploads acknowledged so far", round+1, len(acknowledged))
-	}
-	if len(acknowledged) == 0 {
-		t.Fatal("nothing was acknowledged, so nothing was tried")
-	}
-
-	s := serve(t, data)
-	for _, a := range acknowledged {
-		until(t, "the outcome of an acknowledged upload", func() bool { return s.status(a) != "waiting" })
-	}
-	checkRecord(t, s.record(), acknowledged)
-	s.stop()
-
-	// And what is due is deleted, whatever had happened to it.
-	s = serve(t, data, "--clock-offset", "25h")
-	for _, a := range acknowledged {
-		until(t, "the deletion of what was due", func() bool { return s.status(a) == "deleted" })
-	}
-	uploads, deletions := s.record("--type", "image.uploaded.v1"), s.record("--type", "image.deleted.v1")
-	if len(uploads) != len(deletions) {
-		t.Errorf("%d uploads, %d deletions", len(uploads), len(deletions))
-	}
-	s.stop()
 }
 
 // Two services on one PostgreSQL, one Kafka and one store share the work; one of them dies.
@@ -160,7 +85,6 @@ func checkRecord(t *testing.T, record []operator.Line, acknowledged []accepted) 
 		if n := count["image.uploaded.v1 image/"+a.ID]; n != 1 {
 			t.Errorf("%s: uploaded %d times", a.ID, n)
 		}
-		// A photo that was being cut out at two of the kills is under suspicion, and not tried a third time.
 		processed, failed := count["image.processed.v1 image/"+a.ID], count["image.processing_failed.v1 image/"+a.ID]
 		if processed+failed != 1 {
 			t.Errorf("%s: processed %d times, given up %d times", a.ID, processed, failed)
@@ -169,7 +93,7 @@ func checkRecord(t *testing.T, record []operator.Line, acknowledged []accepted) 
 			suspects++
 		}
 	}
-	if most := kills / 2 * runtime.NumCPU(); suspects > most {
-		t.Errorf("%d photos were given up; %d kills can have hit %d twice", suspects, kills, most)
+	if suspects > 0 {
+		t.Errorf("%d photos were given up, and one death can have hit none twice", suspects)
 	}
 }

@@ -48,7 +48,8 @@ func startFaulty(t *testing.T, data, point string, flags ...string) *running {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(context.Background(), path, append(serveFlags(data), flags...)...)
+	args := append(serveFlags(data), "--checkpoint-every", "1s")
+	cmd := exec.CommandContext(context.Background(), path, append(args, flags...)...)
 	cmd.Env = append(os.Environ(), "BGREMOVER_CONFIG=", "BGREMOVER_FAULT="+point)
 	return launch(t, cmd, data)
 }
@@ -67,6 +68,7 @@ func TestKilledAtEveryBoundary(t *testing.T) {
 			s := startFaulty(t, data, at)
 			if s.url != "" {
 				c.checkUnlessKilled(s)
+				c.keepCheckpoint(s)
 				c.load(s, time.Minute)
 			}
 			if !s.endedBy(syscall.SIGKILL) {
@@ -76,6 +78,9 @@ func TestKilledAtEveryBoundary(t *testing.T) {
 		}
 	}
 	c.settle(startFaulty(t, data, ""))
+	if len(c.saved) < 3 { // most die before there is one
+		t.Errorf("only %d checkpoints could be kept", len(c.saved))
+	}
 	for _, point := range points {
 		if killed[point] != rounds {
 			t.Errorf("killed %d times at %s", killed[point], point)
@@ -93,6 +98,7 @@ func TestKilledUnderLoad(t *testing.T) {
 	kills, starts := faulttest.Times(3, 200), 0
 	for n := range kills {
 		s := startFaulty(t, data, "")
+		c.keepCheckpoint(s)
 		if n%10 == 0 { // the more facts, the longer it takes
 			c.checkUnlessKilled(s)
 		}
@@ -107,6 +113,7 @@ func TestKilledUnderLoad(t *testing.T) {
 		}
 	}
 	c.settle(startFaulty(t, data, ""))
+	c.due(startFaulty(t, data, "", "--clock-offset", "25h"))
 	faulttest.Counted(t, "%d kills at random moments, and %d during the start; %s", kills, starts, c)
 }
 

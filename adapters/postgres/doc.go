@@ -4,7 +4,7 @@
 // Read it in this order: roles.go (who may do what, and which connections), schema.sql and
 // vault.sql (every table, and the functions by which appends reach keys), key.go (what a key can
 // do), keyset.go and wrapping.go (what wraps it), vault.go and cache.go (how keys begin, are found
-// and end), rotate.go, compare.go, secrets.go; backup_format.go and backup.go. Then leases.go,
+// and end), rotate.go, status.go, compare.go, secrets.go; backup_format.go and backup.go. Then leases.go,
 // exclusive.go, attempts.go, requests.go, deliveries.go, links.go and sessions.go; away.go tells
 // when it is worth trying again.
 //

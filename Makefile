@@ -15,7 +15,7 @@ export CHROMIUM
 BROWSER := $(if $(CHROMIUM),-tags browser)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-full build run test test-kafka browser check bench fuzz vuln fmt clean
+.PHONY: help setup setup-full build run test test-kafka chaos browser check bench fuzz vuln fmt clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -35,7 +35,7 @@ run: setup-full build ## Start the service with the full model and print its add
 test: browser setup check ## Check format, lint, vet, and run every test with the race detector
 	$(PYTHON) -m unittest discover -q -s deploy/setup -p '*_test.py'
 	$(PYTHON) -m unittest discover -q -s deploy/dev -p '*_test.py'
-	$(TOOL) gotestsum --format pkgname --format-hide-empty-pkg -- -race -timeout 15m $(BROWSER) ./...
+	$(TOOL) gotestsum --format pkgname --format-hide-empty-pkg -- -race -timeout 15m -parallel 4 $(BROWSER) ./...
 ifeq ($(CHROMIUM),)
 	@echo "browser tests NOT RUN (no Chromium found; install it, or set CHROMIUM to its path)"
 endif
@@ -48,6 +48,16 @@ test-kafka: setup ## Test the record on real Apache Kafka, 1 broker and 3 (needs
 	$(TOOL) gotestsum --format pkgname -- -race -timeout 60m -p 1 -tags realkafka -run '^TestReal' $(KAFKA_TESTS) || passed=; \
 	cat $$counts; rm $$counts; test "$$passed"
 KAFKA_TESTS := ./adapters/kafka ./internal/ledger
+
+# What is tried, and how often: docs/failures.md. One package after the other, because each
+# keeps the machine busy. Many tests of failure mostly wait, hence -parallel.
+chaos: setup ## Run the tests of failure in their full numbers, also on real Kafka, and print what was tried (1 to 2 hours)
+	@counts=$$(mktemp) && export CHAOS=1 CHAOS_COUNTS=$$counts && passed=yes; \
+	$(GO) test -tags faults ./internal/fault || passed=; \
+	$(TOOL) gotestsum --format pkgname -- -timeout 150m -p 1 -parallel 4 $(CHAOS_PACKAGES) || passed=; \
+	$(MAKE) --no-print-directory test-kafka || passed=; \
+	echo; sort $$counts; rm $$counts; test "$$passed"
+CHAOS_PACKAGES := ./internal/audit ./internal/ledger ./cmd/bgremover
 
 browser:
 ifeq ($(CI)$(CHROMIUM),true)

@@ -351,20 +351,17 @@ func TestAsyncAPIKnowsTheClosedTypes(t *testing.T) {
 }
 
 func namedTexts(t reflect.Type, into map[reflect.Type]bool) {
-	switch t.Kind() {
-	case reflect.String:
-		if t.PkgPath() != "" {
-			into[t] = true
-		}
-	case reflect.Struct:
+	switch kind := t.Kind(); {
+	case kind == reflect.String && t.PkgPath() != "":
+		into[t] = true
+	case kind == reflect.Struct:
 		for f := range t.Fields() {
 			if f.IsExported() {
 				namedTexts(f.Type, into)
 			}
 		}
-	case reflect.Slice, reflect.Array, reflect.Map, reflect.Pointer:
+	case slices.Contains([]reflect.Kind{reflect.Slice, reflect.Array, reflect.Map, reflect.Pointer}, kind):
 		namedTexts(t.Elem(), into)
-	default: // holds no text
 	}
 }
 

@@ -159,7 +159,7 @@ func (o *outside) serve(data string, flags ...string) *running {
 	return s
 }
 
-// patience is how long an upload waits for the record (see docs/api.md), with a margin.
+// patience is how long an upload waits for the record (adapters/web), with a margin.
 const patience = 30*time.Second + 5*time.Second
 
 // While Kafka or Postgres is away, an upload is refused in time, with when to come back; the

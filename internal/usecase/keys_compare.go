@@ -74,7 +74,7 @@ const (
 	// have no fact, it is the record that is missing: more than the few, and than the share.
 	forgottenFew   = 100
 	forgottenShare = 100 // one in so many
-	forgottenMost  = 10_000
+	forgottenMost  = 10_000 // at once
 )
 
 // because no fact tells of them.
@@ -96,15 +96,17 @@ type Comparison struct {
 // destroyed since the last time.
 func (c CompareKeys) Do(ctx context.Context) (Comparison, error) {
 	var found Comparison
-	if err := c.newlyDestroyed(ctx, &found); err != nil {
-		return found, err
-	}
-	forgotten, err := c.live(ctx, &found)
+	published, err := c.newlyDestroyed(ctx, &found)
 	if err != nil {
 		return found, err
 	}
-	if len(forgotten) > forgottenFew && len(forgotten) > found.Live/forgottenShare || found.Missing > 0 {
-		found.Doubtful = len(forgotten)
+	forgotten, all, err := c.live(ctx, &found)
+	if err != nil {
+		return found, err
+	}
+	// A record without a fact says nothing of any key: it may be another one than the vault's.
+	if all > forgottenFew && all > found.Live/forgottenShare || found.Missing > 0 || published == 0 {
+		found.Doubtful = all
 		return found, nil
 	}
 	found.Forgotten, err = c.Keys.EndForgotten(ctx, forgotten, becauseForgotten)
@@ -115,33 +117,33 @@ func (c CompareKeys) Do(ctx context.Context) (Comparison, error) {
 }
 
 // newlyDestroyed looks at the facts that came after the last comparison: after a restored
-// backup, at all since that backup.
-func (c CompareKeys) newlyDestroyed(ctx context.Context, found *Comparison) error {
+// backup, at all since that backup. It returns how far the record went before.
+func (c CompareKeys) newlyDestroyed(ctx context.Context, found *Comparison) (published int64, err error) {
 	seq, err := c.Keys.Compared(ctx)
 	if err != nil {
-		return fmt.Errorf("ask what was compared: %w", err)
+		return 0, fmt.Errorf("ask what was compared: %w", err)
 	}
-	published, err := c.Endings.Published(ctx)
+	published, err = c.Endings.Published(ctx)
 	if err != nil {
-		return fmt.Errorf("ask how long the record is: %w", err)
+		return 0, fmt.Errorf("ask how long the record is: %w", err)
 	}
 	if published < seq {
 		found.Missing = seq - published
-		return nil
+		return published, nil
 	}
 	for {
 		facts, through, err := c.Endings.DestroyedAfter(ctx, seq)
 		if err != nil {
-			return fmt.Errorf("list destroyed keys: %w", err)
+			return 0, fmt.Errorf("list destroyed keys: %w", err)
 		}
 		if through == seq {
-			return nil
+			return published, nil
 		}
 		if err := c.settle(ctx, facts, found); err != nil {
-			return err
+			return 0, err
 		}
 		if err := c.Keys.SetCompared(ctx, through); err != nil {
-			return fmt.Errorf("keep what was compared: %w", err)
+			return 0, fmt.Errorf("keep what was compared: %w", err)
 		}
 		seq = through
 	}
@@ -165,8 +167,8 @@ func (c CompareKeys) settle(ctx context.Context, facts []event.Envelope, found *
 	return c.destroyAgain(ctx, facts, found)
 }
 
-// destroyAgain ends those of the keys that are alive, which no key is whose end the record has:
-// the two are one transaction.
+// destroyAgain ends those of the keys that are alive. None can be whose end the record has, unless
+// it came back: the two are one transaction.
 func (c CompareKeys) destroyAgain(ctx context.Context, facts []event.Envelope, found *Comparison) error {
 	destroyed := make(map[personal.KeyID]event.Envelope, len(facts))
 	keys := make([]personal.KeyID, len(facts))
@@ -199,17 +201,17 @@ func (c CompareKeys) destroyAgain(ctx context.Context, facts []event.Envelope, f
 	return nil
 }
 
-// live goes through the live keys, whatever was compared before, and returns those that no
-// fact tells of.
-func (c CompareKeys) live(ctx context.Context, found *Comparison) (forgotten []personal.KeyID, err error) {
+// live goes through the live keys, whatever was compared before, and returns some of those
+// that no fact tells of, and how many they all are.
+func (c CompareKeys) live(ctx context.Context, found *Comparison) (forgotten []personal.KeyID, all int, err error) {
 	var after personal.KeyID
 	for {
 		page, err := c.Keys.LiveKeys(ctx, after, comparedAtOnce)
 		if err != nil {
-			return nil, fmt.Errorf("list live keys: %w", err)
+			return nil, 0, fmt.Errorf("list live keys: %w", err)
 		}
 		if len(page) == 0 {
-			return forgotten, nil
+			return forgotten, all, nil
 		}
 		found.Live += len(page)
 		after = page[len(page)-1].ID
@@ -222,28 +224,33 @@ func (c CompareKeys) live(ctx context.Context, found *Comparison) (forgotten []p
 			err = c.destroyAgain(ctx, facts, found)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("ask which keys are destroyed: %w", err)
+			return nil, 0, fmt.Errorf("ask which keys are destroyed: %w", err)
 		}
 		some, err := c.withoutFact(ctx, page)
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
+		all += len(some)
 		forgotten = append(forgotten, some[:min(len(some), forgottenMost-len(forgotten))]...)
 	}
 }
 
 func (c CompareKeys) withoutFact(ctx context.Context, page []LiveKey) ([]personal.KeyID, error) {
 	var streams []event.Stream
+	kinds := map[string]Lifetime{} // few, and asking takes longer than all else here
 	for _, k := range page {
 		if k.Age < forgottenAge {
 			continue
 		}
-		lifetime, err := c.Policy.Lifetime(ctx, system.KeyKind(k.ID), c.Now())
-		if errors.Is(err, ErrKeyKind) { // a newer release made it
-			continue
-		}
-		if err != nil {
-			return nil, fmt.Errorf("ask for the lifetime of a key: %w", err)
+		kind := system.KeyKind(k.ID)
+		lifetime, asked := kinds[kind]
+		if !asked {
+			var err error
+			lifetime, err = c.Policy.Lifetime(ctx, kind, c.Now())
+			if err != nil && !errors.Is(err, ErrKeyKind) { // of an unknown kind: a newer release made it
+				return nil, fmt.Errorf("ask for the lifetime of a key: %w", err)
+			}
+			kinds[kind] = lifetime
 		}
 		if lifetime.OwnStream {
 			streams = append(streams, event.Stream(k.ID))

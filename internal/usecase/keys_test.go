@@ -254,9 +254,13 @@ func TestCompareKeys(t *testing.T) {
 			dead: []personal.KeyID{"image/1"},
 		},
 		"displaced": {
-			given: func(_ *testing.T, r keyRecord) { r.keys.add("image/1", time.Hour) },
-			then:  usecase.Comparison{Live: 1, Forgotten: 1},
+			given: func(t *testing.T, r keyRecord) { r.keys.add("image/1", time.Hour); r.begin(t, "image/2") },
+			then:  usecase.Comparison{Live: 2, Forgotten: 1},
 			dead:  []personal.KeyID{"image/1"},
+		},
+		"a record that is empty": {
+			given: func(_ *testing.T, r keyRecord) { r.keys.add("image/1", time.Hour) },
+			then:  usecase.Comparison{Live: 1, Doubtful: 1},
 		},
 		"young, and not heard of yet": {
 			given: func(_ *testing.T, r keyRecord) { r.keys.add("image/1", time.Hour-1) },
@@ -313,6 +317,44 @@ func TestCompareKeys(t *testing.T) {
 				t.Errorf("the next time it found %+v, %v; want %+v", again, err, want)
 			}
 		})
+	}
+}
+
+// manyKeys is a vault of so many old keys that they are gone through in very many pages.
+type manyKeys struct {
+	*keyStore
+	n int
+}
+
+func (m manyKeys) LiveKeys(_ context.Context, after personal.KeyID, limit int) (page []usecase.LiveKey, err error) {
+	next := 0
+	if after != "" {
+		if _, err := fmt.Sscanf(string(after), "image/%d", &next); err != nil {
+			return nil, err
+		}
+		next++
+	}
+	for ; next < m.n && len(page) < limit; next++ {
+		page = append(page, usecase.LiveKey{ID: personal.KeyID(fmt.Sprintf("image/%08d", next)), Age: 2 * time.Hour})
+	}
+	return page, nil
+}
+
+func (manyKeys) Alive(context.Context, []personal.KeyID) ([]personal.KeyID, error) { return nil, nil }
+
+// However many keys there are: if the record knows none of them, none is touched.
+func TestAnotherRecordEndsNoKeys(t *testing.T) {
+	r := newKeyRecord()
+	r.begin(t, "image/of another vault")
+	many := manyKeys{newKeyStore(), 1_010_000}
+	found, err := usecase.CompareKeys{
+		Record: r, Endings: r, Keys: many, Policy: keyPolicy{}, Now: func() time.Time { return noon },
+	}.Do(t.Context())
+	if want := (usecase.Comparison{Live: many.n, Doubtful: many.n}); err != nil || found != want {
+		t.Errorf("found %+v, %v; want %+v", found, err, want)
+	}
+	if len(many.dead) != 0 {
+		t.Errorf("%d keys were destroyed", len(many.dead))
 	}
 }
 

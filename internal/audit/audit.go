@@ -94,7 +94,7 @@ func Verify(ctx context.Context, o Options) (Report, error) {
 // open asks what has to be known before the record is read: what is signed or published by
 // then has to be in it.
 func (a *audit) open(ctx context.Context) (err error) {
-	a.notes = &notes{from: newPartition(a.Checkpoints), found: a.found}
+	a.notes = &notes{from: newPartition(a.Checkpoints), found: a.found, early: map[int64]ledger.Entry{}}
 	if a.Key != "" {
 		if err := a.notes.trust(a.Key); err != nil {
 			return err

@@ -179,3 +179,61 @@ func TestVerifyingNothingIsNoVerdict(t *testing.T) {
 		})
 	}
 }
+
+// A broker that loses its end gets back what it lost behind what came after it. That is no
+// fault, also where a key was handed over in between.
+func TestLostCheckpointsFollow(t *testing.T) {
+	l := newLog(t, 400, 8)
+	l.note([]byte(l.key.Verifier() + "\n"))
+	first := l.key.Verifier()
+	l.checkpoint(100)
+	rotate(t, l, 100)
+	l.checkpoint(200, 300)
+	o := l.options()
+	o.Key = first
+	lost := l.checkpoints.clone()
+	o.Checkpoints = append(append(lost[:2:2], lost[4], lost[2]), lost[3]).number()
+	if r := holds(t, o); r.Rotations != 1 || r.Checkpoints != 3 || r.Covered != 300 {
+		t.Errorf("%+v", r)
+	}
+	o.Checkpoints = append(lost[:2:2], lost[4], lost[3]).number() // and this one never does
+	if r := verify(t, o); r.Finding == nil || r.Finding.What != BadCheckpoint || !strings.Contains(r.Finding.Text, "3 is missing") {
+		t.Errorf("%+v", r)
+	}
+}
+
+// Whoever cuts the topic of checkpoints is found out: that is a verdict, and no trouble of the reading.
+func TestCutCheckpointsAreFound(t *testing.T) {
+	l := newLog(t, 300, 9)
+	l.checkpoint(100, 200, 300)
+	o := l.options()
+	o.Checkpoints, o.Head = l.checkpoints[1:], l.head()
+	if r := verify(t, o); r.Finding == nil || r.Finding.What != BadCheckpoint || !strings.Contains(r.Finding.Text, "begins at offset 1") {
+		t.Errorf("%+v", r)
+	}
+}
+
+// However much else is wrong, the first fact that is wrong is named.
+func TestTheFirstFindingIsKept(t *testing.T) {
+	tests := map[string]func(i int) Finding{
+		"behind many of later facts":   func(i int) Finding { return at(BadEnvelope, int64(100+i), "") },
+		"behind many, the last first":  func(i int) Finding { return at(BadEnvelope, int64(9000-i), "") },
+		"behind many of bad signature": func(int) Finding { return at(BadCheckpoint, 1, "") },
+	}
+	for name, other := range tests {
+		t.Run(name, func(t *testing.T) {
+			var f findings
+			for i := range 3 * most {
+				f.addAt(int64(i), other(i))
+			}
+			f.forget(3)
+			for i := range 3 {
+				f.add(other(3*most + i))
+			}
+			f.add(at(Changed, 7, ""))
+			if got := f.first(); got.What != Changed || got.Seq != 7 || len(f.all) != most {
+				t.Errorf("%d findings, the first is %s", len(f.all), got)
+			}
+		})
+	}
+}

@@ -77,15 +77,42 @@ func (f Finding) before(other Finding) bool {
 }
 
 // findings collects what was found; only the first by seq counts in the end.
-type findings struct{ all []Finding }
+type findings struct {
+	all  []Finding
+	last int // the index of the last by seq among those that are kept; valid when full
+	full bool
+}
 
 // most bounds how many are kept: when everything is wrong, the first ones say enough.
 const most = 1000
 
+// add keeps a finding. Of too many the first by seq are kept, in whatever order they come.
 func (f *findings) add(one Finding) {
 	if len(f.all) < most {
-		f.all = append(f.all, one)
+		f.all, f.full = append(f.all, one), false
+		return
 	}
+	if f.full && !one.before(f.all[f.last]) {
+		return
+	}
+	if !f.full {
+		f.full, f.last = true, f.latest()
+	}
+	if one.before(f.all[f.last]) {
+		f.all[f.last] = one
+		f.last = f.latest()
+	}
+}
+
+// latest is the index of the last finding by seq.
+func (f *findings) latest() int {
+	last := 0
+	for i := range f.all {
+		if f.all[last].before(f.all[i]) {
+			last = i
+		}
+	}
+	return last
 }
 
 // addAt adds a finding for which one entry of the topic is to blame.

@@ -6,6 +6,8 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/bgremover/bgremover/internal/ledger"
@@ -18,6 +20,7 @@ type notes struct {
 	from  *partition
 	found *findings
 	page  []ledger.Entry
+	early map[int64]ledger.Entry // by number: they wait for those before them
 
 	keys      merkle.Keys
 	first     string // the key that everything rests on; "" before it is known
@@ -42,20 +45,13 @@ var rotationHead = []byte("log key rotation ")
 // peek returns the next checkpoint that is not dealt with yet; nil at the end.
 func (n *notes) peek(ctx context.Context) (*vouched, error) {
 	for n.ahead == nil && !n.ended {
-		if len(n.page) == 0 {
-			f, ok, err := n.from.next(ctx)
-			if err != nil {
-				return nil, fmt.Errorf("read the checkpoints: %w", err)
-			}
-			if n.ended = !ok; n.ended {
-				break
-			}
-			n.page = f.Entries
+		e, ok, err := n.entry(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("read the checkpoints: %w", err)
 		}
-		e := n.page[0]
-		n.page = n.page[1:]
-		n.count(e)
 		switch {
+		case !ok:
+			n.ended = true
 		case n.named(e):
 		case bytes.HasPrefix(e.Body, rotationHead):
 			n.rotate(e)
@@ -66,16 +62,62 @@ func (n *notes) peek(ctx context.Context) (*vouched, error) {
 	return n.ahead, nil
 }
 
-// count sees that nothing is missing: what stands in the topic is numbered 1, 2, 3 …, and may
-// stand again.
-func (n *notes) count(e ledger.Entry) {
-	switch {
-	case e.Seq < 1:
-		n.bad(e.Offset, "it has no number")
-	case e.Seq > n.high+1:
-		n.bad(e.Offset, "number %d stands there, and %d is missing", e.Seq, n.high+1)
+// maxEarlyNotes bounds how many entries wait for one that is missing. The sequencer leaves
+// one or two: it looks at the topic whenever something is in doubt.
+const maxEarlyNotes = 1024
+
+// entry returns the next entry by its number, 1, 2, 3 …; those that stand again are handed out
+// again. What a broker loses is published again, behind what came after it.
+func (n *notes) entry(ctx context.Context) (ledger.Entry, bool, error) {
+	for {
+		if e, waits := n.early[n.high+1]; waits {
+			delete(n.early, e.Seq)
+			n.high = e.Seq
+			return e, true, nil
+		}
+		e, ok, err := n.stored(ctx)
+		if err != nil || !ok && len(n.early) == 0 {
+			return e, false, err
+		}
+		if ok && e.Seq <= n.high+1 {
+			if e.Seq < 1 {
+				n.bad(e.Offset, "it has no number")
+			}
+			n.high = max(n.high, e.Seq)
+			return e, true, nil
+		}
+		if before, waits := n.early[e.Seq]; ok && waits && !bytes.Equal(before.Body, e.Body) {
+			n.bad(e.Offset, "number %d stands there, and before that, at offset %d, with other bytes", e.Seq, before.Offset)
+		} else if ok {
+			n.early[e.Seq] = e
+		}
+		if !ok || len(n.early) > maxEarlyNotes {
+			first := slices.Min(slices.Collect(maps.Keys(n.early)))
+			n.bad(n.early[first].Offset, "number %d stands there, and %d is missing", first, n.high+1)
+			n.high = first - 1
+		}
 	}
-	n.high = max(n.high, e.Seq)
+}
+
+// stored returns the next entry as it stands in the topic.
+func (n *notes) stored(ctx context.Context) (ledger.Entry, bool, error) {
+	if len(n.page) == 0 {
+		f, ok, err := n.from.next(ctx)
+		switch {
+		case errors.Is(err, errCut):
+			n.bad(n.from.at, "%v: it begins at offset %d", err, n.from.start)
+			return ledger.Entry{}, false, nil
+		case errors.Is(err, errLost):
+			n.bad(n.from.at, "%v", err)
+			return ledger.Entry{}, false, nil
+		case err != nil || !ok:
+			return ledger.Entry{}, false, err
+		}
+		n.page = f.Entries
+	}
+	e := n.page[0]
+	n.page = n.page[1:]
+	return e, true, nil
 }
 
 func (n *notes) bad(offset int64, format string, args ...any) {

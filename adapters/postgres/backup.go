@@ -56,7 +56,7 @@ func (v *Vault) Backup(ctx context.Context, w io.Writer) (counts BackupCounts, e
 			return err
 		}
 		head := &backupHead{}
-		if err := tx.QueryRow(ctx, `select now()`).Scan(&head.At); err != nil {
+		if err := tx.QueryRow(ctx, `select now(), seq from vault.compared`).Scan(&head.At, &head.Compared); err != nil {
 			return err
 		}
 		if err := b.write(backupLine{Vault: head}); err != nil {
@@ -167,7 +167,8 @@ func Restore(ctx context.Context, d *Database, c VaultConfig, from io.Reader) (c
 		if err := register(ctx, tx, wrap.first, c.Now()); err != nil {
 			return err
 		}
-		_, err = tx.Exec(ctx, `update vault.compared set seq = 0`) // all of the record is to be looked at
+		// The next comparison looks at what came after that, and sees whether the record goes as far.
+		_, err = tx.Exec(ctx, `update vault.compared set seq = $1`, r.head.Compared)
 		return err
 	})
 	if err != nil {

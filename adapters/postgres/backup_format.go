@@ -53,6 +53,8 @@ type backupLine struct {
 
 type backupHead struct {
 	At time.Time `json:"at"` // by the database's clock
+	// Compared is up to which fact the keys agree with the record; backups of before lack it.
+	Compared int64 `json:"compared,omitempty"`
 }
 
 type backupSecret struct {
@@ -142,6 +144,7 @@ func (b *backupWriter) close() (BackupCounts, error) {
 // backupReader opens a backup and reads its lines.
 type backupReader struct {
 	lines  *bufio.Reader
+	head   backupHead
 	counts BackupCounts
 	keys   bool // has begun with keys
 }
@@ -174,10 +177,14 @@ func newBackupReader(r io.Reader, wrap *wrapping) (*backupReader, error) {
 	}
 	b := &backupReader{lines: bufio.NewReaderSize(opened, longestLine)}
 	first, err := b.line()
-	if err == nil && first.Vault == nil {
-		err = ErrBackupDamaged
+	if err != nil {
+		return nil, err
 	}
-	return b, err
+	if first.Vault == nil || first.Vault.Compared < 0 {
+		return nil, ErrBackupDamaged
+	}
+	b.head = *first.Vault
+	return b, nil
 }
 
 // readFailed tells a file that ends too early from one that cannot be read.

@@ -43,6 +43,7 @@ func newBackup(t *testing.T) backedUp {
 	made(t, b.testVault, "image/gone")
 	must(t, destroy(t, b.testVault, "image/gone"))
 	must(t, v.PutSecret(t.Context(), "log/1", []byte("a signing key")))
+	must(t, v.SetCompared(t.Context(), 40))
 	counts, err := v.BackupTo(t.Context(), b.path)
 	must(t, err)
 	if want := (BackupCounts{Secrets: 2, Keys: 2, Tombstones: 1}); counts != want {
@@ -88,6 +89,7 @@ func TestBackupAndRestore(t *testing.T) {
 	// Wrapped by a newer key meanwhile, it opens all the same.
 	_, err = b.Rotate(t.Context())
 	must(t, err)
+	must(t, b.SetCompared(t.Context(), 50))
 	before := rowsOf(t, b.Vault)
 
 	fresh := newDatabase(t)
@@ -109,8 +111,8 @@ func TestBackupAndRestore(t *testing.T) {
 	if v.MAC("p") != b.MAC("p") {
 		t.Error("the key of MACs is another")
 	}
-	if seq, err := v.Compared(t.Context()); err != nil || seq != 0 {
-		t.Errorf("compared up to %d, %v: nothing was", seq, err)
+	if seq, err := v.Compared(t.Context()); err != nil || seq != 40 {
+		t.Errorf("compared up to %d, %v; what the backup holds was up to 40", seq, err)
 	}
 }
 

@@ -71,7 +71,36 @@ func Connect(ctx context.Context, a Access) (_ *Database, err error) {
 		d.App.Close()
 		return nil, err
 	}
+	if a.VaultDSN != "" {
+		if err := d.checkSame(ctx); err != nil {
+			d.Close()
+			return nil, err
+		}
+	}
 	return d, nil
+}
+
+// ErrTwoDatabases says that the vault's login leads elsewhere than the service's.
+var ErrTwoDatabases = errors.New("the vault's login leads to another database than the service's, and keys are made and " +
+	"destroyed in one transaction with facts: give both the same server and database, and only another role")
+
+// checkSame makes sure that both pools lead to one database.
+func (d *Database) checkSame(ctx context.Context) error {
+	var at [2]string
+	for i, pool := range []*pgxpool.Pool{d.App, d.vault} {
+		// The server has no name that every login may ask for, but it began at a moment of its own.
+		err := pool.QueryRow(ctx, `
+			select concat_ws(' ', d.oid, extract(epoch from pg_postmaster_start_time()))
+			from pg_database d
+			where d.datname = current_database()`).Scan(&at[i])
+		if err != nil {
+			return fmt.Errorf("ask which database it is: %w", err)
+		}
+	}
+	if at[0] != at[1] {
+		return ErrTwoDatabases
+	}
+	return nil
 }
 
 // Close closes both pools.

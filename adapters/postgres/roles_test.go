@@ -176,6 +176,22 @@ func TestVaultWithItsOwnLogin(t *testing.T) {
 	}
 }
 
+// Keys of one database and the record of another belong to nobody: the comparison would find
+// that no fact tells of them.
+func TestVaultOfAnotherDatabase(t *testing.T) {
+	app, vault := embeddedtest.NewDatabase(t), embeddedtest.NewDatabase(t)
+	for _, dsn := range []string{app, vault} {
+		must(t, Migrate(t.Context(), connect(t, dsn)))
+	}
+	d, err := Connect(t.Context(), Access{DSN: app, VaultDSN: vault})
+	if !errors.Is(err, ErrTwoDatabases) {
+		t.Errorf("connected with %v", err)
+	}
+	if err == nil {
+		d.Close()
+	}
+}
+
 // A database of an earlier release, whose tables the superuser made, becomes what a fresh one is.
 func TestDatabaseOfAnEarlierRelease(t *testing.T) {
 	d := newDatabase(t)

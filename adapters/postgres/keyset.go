@@ -143,12 +143,15 @@ func (f KeysetFile) make() error {
 	return flushFolder(filepath.Dir(f.Path))
 }
 
-// replace puts another keyset in the file's place: after a crash, the one or the other is
-// there, whole. Then the old content is overwritten where it stood on the disk.
+// replace puts another keyset in the file's place, once it was read back: after a crash, the one
+// or the other is there, whole. Then the old content is overwritten where it stood on the disk.
 func (f KeysetFile) replace(handle *keyset.Handle) error {
 	unfinished, err := f.write(handle)
 	if err != nil {
 		return err
+	}
+	if _, err := (KeysetFile{Path: unfinished, Under: f.Under}).read(); err != nil {
+		return errors.Join(fmt.Errorf("it does not open, so the file stays as it was: %w", err), discard(unfinished))
 	}
 	old, err := os.OpenFile(f.Path, os.O_WRONLY, 0)
 	if err != nil {
@@ -164,7 +167,7 @@ func (f KeysetFile) replace(handle *keyset.Handle) error {
 	return scrub(old)
 }
 
-// scrub overwrites a file that has no name any more.
+// scrub overwrites a file that nobody needs any more.
 func scrub(f *os.File) error {
 	info, err := f.Stat()
 	if err != nil {
@@ -195,13 +198,26 @@ func (f KeysetFile) write(handle *keyset.Handle) (unfinished string, err error) 
 		return "", err
 	}
 	unfinished = f.Path + ".new"
-	if err := os.Remove(unfinished); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := discard(unfinished); err != nil {
 		return "", err // a crash left it, and nothing was wrapped by it alone
 	}
 	if err := writeDurably(unfinished, content.Bytes()); err != nil {
-		return "", errors.Join(err, os.Remove(unfinished))
+		return "", errors.Join(err, discard(unfinished))
 	}
 	return unfinished, nil
+}
+
+// discard overwrites and removes a file, if it is there.
+func discard(path string) error {
+	file, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer func() { _ = file.Close() }()
+	return errors.Join(scrub(file), os.Remove(path))
 }
 
 // Rewrap puts the keyset under another key, or in clear. The keys in it stay the same, so the
@@ -211,12 +227,8 @@ func (f KeysetFile) Rewrap(under tink.AEAD) error {
 	if err != nil {
 		return err
 	}
-	to := KeysetFile{Path: f.Path, Under: under}
-	if err := to.replace(handle); err != nil {
+	if err := (KeysetFile{Path: f.Path, Under: under}).replace(handle); err != nil {
 		return fmt.Errorf("write the key-encryption keyset: %w", err)
-	}
-	if _, err := to.read(); err != nil {
-		return fmt.Errorf("read the key-encryption keyset again: %w", err)
 	}
 	return nil
 }

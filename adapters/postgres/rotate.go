@@ -2,7 +2,10 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -68,16 +71,45 @@ func (v *Vault) addWrapper(ctx context.Context) error {
 		return err
 	}
 	if v.written == nil {
-		next, err := v.wrapping.Load().with()
+		next, err := v.latest()
 		if err != nil {
 			return err
 		}
-		if err := v.file.replace(next.handle); err != nil {
-			return fmt.Errorf("write the key-encryption keyset: %w", err)
+		if next.first == v.wrapping.Load().first { // else it stands in the file, although writing it failed
+			if next, err = next.with(); err != nil {
+				return err
+			}
+			if err := v.file.replace(next.handle); err != nil {
+				return fmt.Errorf("write the key-encryption keyset: %w", err)
+			}
 		}
 		v.written = next
 	}
 	return v.takeWritten(ctx)
+}
+
+// latest returns the keyset that lacks nothing, of the one in the file and the one in use: whoever
+// writes the file starts from there, so that no key is lost which only one of them holds.
+func (v *Vault) latest() (*wrapping, error) {
+	handle, err := v.file.read()
+	if errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("%s: %w", v.file.Path, ErrKeysetMissing)
+	}
+	if err != nil {
+		return nil, err
+	}
+	file, err := newWrapping(handle)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", v.file.Path, err)
+	}
+	inUse := v.wrapping.Load()
+	switch {
+	case inUse.lacksNoneOf(file):
+		return inUse, nil
+	case file.lacksNoneOf(inUse):
+		return file, nil
+	}
+	return nil, fmt.Errorf("%s: %w", v.file.Path, ErrKeysetWrong)
 }
 
 // takeWritten wraps by the newest key that is in the file. The lock is held.
@@ -187,7 +219,17 @@ func (v *Vault) dropDestroyed(ctx context.Context) error {
 		return unavailable("list key-encryption keys", err)
 	}
 	before := v.wrapping.Load()
-	after := before
+	if v.written != nil || !slices.ContainsFunc(destroyed, before.has) {
+		return nil // a rotation that is not done comes first
+	}
+	after, err := v.latest()
+	if err != nil {
+		return err
+	}
+	if after.first != before.first { // the same
+		v.written = after
+		return nil
+	}
 	for _, id := range destroyed {
 		if !after.has(id) || id == after.first {
 			continue
@@ -195,9 +237,6 @@ func (v *Vault) dropDestroyed(ctx context.Context) error {
 		if after, err = after.without(id); err != nil {
 			return err
 		}
-	}
-	if after == before {
-		return nil
 	}
 	if err := v.file.replace(after.handle); err != nil {
 		return fmt.Errorf("write the key-encryption keyset: %w", err)

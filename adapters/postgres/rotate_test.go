@@ -222,6 +222,73 @@ func TestRotationThatIsCutOff(t *testing.T) {
 	}
 }
 
+// The file is written twice only with all that it holds, whatever one was told when writing it.
+func TestNoWriteLosesAKey(t *testing.T) {
+	tests := map[string]func(t *testing.T, a aging) error{
+		"written, and said to have failed": func(t *testing.T, a aging) error {
+			w, err := a.wrapping.Load().with()
+			must(t, err)
+			must(t, a.file.replace(w.handle))
+			_, err = a.Rotate(t.Context())
+			return err
+		},
+		"written, and unknown to the database when another is dropped": func(t *testing.T, a aging) error {
+			w, err := a.wrapping.Load().with()
+			must(t, err)
+			must(t, a.file.replace(w.handle))
+			a.written = w
+			must(t, a.dropDestroyed(t.Context()))
+			return a.Tend(t.Context())
+		},
+		"written, said to have failed, and another is dropped": func(t *testing.T, a aging) error {
+			w, err := a.wrapping.Load().with()
+			must(t, err)
+			must(t, a.file.replace(w.handle))
+			must(t, a.dropDestroyed(t.Context()))
+			return a.Tend(t.Context())
+		},
+		"an older file in its place": func(t *testing.T, a aging) error {
+			w, err := a.wrapping.Load().without(a.wrapping.Load().ids[0])
+			must(t, err)
+			must(t, a.file.replace(w.handle))
+			_, err = a.Rotate(t.Context())
+			return err
+		},
+		"the file of another vault in its place": func(t *testing.T, a aging) error {
+			other := newAging(t)
+			must(t, a.file.replace(other.wrapping.Load().handle))
+			_, err := a.Rotate(t.Context())
+			if !errors.Is(err, ErrKeysetWrong) {
+				return fmt.Errorf("a keyset of another vault: %w", errors.Join(errBlind, err))
+			}
+			return a.file.replace(a.wrapping.Load().handle)
+		},
+	}
+	for name, meanwhile := range tests {
+		t.Run(name, func(t *testing.T) {
+			a := newAging(t)
+			must(t, a.addWrapper(t.Context())) // a retired key, whose end the database has decided
+			first := a.wrapping.Load().ids[0]
+			_, err := a.rewrap(t.Context())
+			must(t, err)
+			_, err = a.pool.Exec(t.Context(), `update vault.wrappers set closed_at = now(), destroyed_at = now() where id = $1`, first)
+			must(t, err)
+			must(t, meanwhile(t, a))
+			made(t, a.testVault, "image/new")
+			wantKey(t, a.open(t), "image/new", nil)
+			_, err = a.Rotate(t.Context())
+			must(t, err)
+			wantKey(t, a.open(t), "image/new", nil)
+			must(t, a.Tend(t.Context()))
+			again := a.open(t)
+			wantKey(t, again, "image/new", nil)
+			if again.wrapping.Load().has(first) {
+				t.Error("the file holds a destroyed key")
+			}
+		})
+	}
+}
+
 // While keys are wrapped anew, people go on: keys are made, read, locked and destroyed.
 func TestRotationUnderLoad(t *testing.T) {
 	a := newAging(t)
@@ -362,6 +429,13 @@ func (r *remote) Decrypt(sealed, associated []byte) ([]byte, error) {
 	return r.AEAD.Decrypt(sealed, associated)
 }
 
+// sealsOnly is a key with which one may seal and not open.
+type sealsOnly struct{ tink.AEAD }
+
+var errBlind = errors.New("not allowed to open")
+
+func (*sealsOnly) Decrypt([]byte, []byte) ([]byte, error) { return nil, errBlind }
+
 func TestKeysetUnderAKeyOfAService(t *testing.T) {
 	a := newAging(t)
 	made(t, a.testVault, keyID)
@@ -405,6 +479,14 @@ func TestKeysetUnderAKeyOfAService(t *testing.T) {
 	there.failed = nil
 	_, err = v.Rotate(t.Context())
 	must(t, err)
+	// A key that seals and does not open does not get the only copy.
+	blind := &sealsOnly{there.AEAD}
+	if err := (KeysetFile{Path: a.keyset, Under: there}).Rewrap(blind); !errors.Is(err, errBlind) {
+		t.Errorf("under a key that does not open: %v", err)
+	}
+	if _, err := os.Stat(a.keyset + ".new"); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("what was written stays: %v", err)
+	}
 	// And back.
 	must(t, KeysetFile{Path: a.keyset, Under: there}.Rewrap(nil))
 	wantKey(t, a.open(t), keyID, nil)

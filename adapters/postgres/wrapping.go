@@ -40,6 +40,10 @@ func newWrapping(handle *keyset.Handle) (*wrapping, error) {
 
 func (w *wrapping) has(id int64) bool { return slices.Contains(w.ids, id) }
 
+func (w *wrapping) lacksNoneOf(other *wrapping) bool {
+	return !slices.ContainsFunc(other.ids, func(id int64) bool { return !w.has(id) })
+}
+
 func (w *wrapping) wrap(secret, context []byte) ([]byte, error) {
 	return w.aead.Encrypt(secret, context)
 }
@@ -137,8 +141,7 @@ func listWrappers(ctx context.Context, tx pgx.Tx) ([]wrapper, error) {
 	return pgx.CollectRows(rows, pgx.RowToStructByPos[wrapper])
 }
 
-// register has the database know the key that wraps from now on. It is retired no more if it
-// was, and whichever wrapped before is.
+// register has the database know the key that wraps from now on. Whichever wrapped before is retired.
 func register(ctx context.Context, tx pgx.Tx, first int64, now time.Time) error {
 	_, err := tx.Exec(ctx, `
 		update vault.wrappers

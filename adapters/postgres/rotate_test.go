@@ -238,7 +238,9 @@ func TestNoWriteLosesAKey(t *testing.T) {
 			must(t, a.file.replace(w.handle))
 			a.written = w
 			must(t, a.dropDestroyed(t.Context()))
-			return a.Tend(t.Context())
+			a.changing.Lock()
+			defer a.changing.Unlock()
+			return a.takeWritten(t.Context())
 		},
 		"written, said to have failed, and another is dropped": func(t *testing.T, a aging) error {
 			w, err := a.wrapping.Load().with()
@@ -480,9 +482,12 @@ func TestKeysetUnderAKeyOfAService(t *testing.T) {
 	_, err = v.Rotate(t.Context())
 	must(t, err)
 	// A key that seals and does not open does not get the only copy.
-	blind := &sealsOnly{there.AEAD}
+	blind := &sealsOnly{testKey(t, 8).fields}
 	if err := (KeysetFile{Path: a.keyset, Under: there}).Rewrap(blind); !errors.Is(err, errBlind) {
 		t.Errorf("under a key that does not open: %v", err)
+	}
+	if _, err := a.tryOpen(t, KeysetFile{Path: a.keyset, Under: there}); err != nil {
+		t.Errorf("after that, the file does not open: %v", err)
 	}
 	if _, err := os.Stat(a.keyset + ".new"); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("what was written stays: %v", err)

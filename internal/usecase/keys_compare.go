@@ -73,7 +73,7 @@ const (
 	// Some uploads in flight may be displaced when Postgres was restored. If more keys than that
 	// have no fact, it is the record that is missing: more than the few, and than the share.
 	forgottenFew   = 100
-	forgottenShare = 100 // one in so many
+	forgottenShare = 100    // one in so many
 	forgottenMost  = 10_000 // at once
 )
 

@@ -239,7 +239,7 @@ func TestUploadsWhileAPartIsAway(t *testing.T) {
 func TestPartsFailUnderLoad(t *testing.T) {
 	t.Parallel()
 	o := newOutside(t)
-	s := o.serve(dataFolder(t))
+	s := o.serve(dataFolder(t), "--checkpoint-every", "1s")
 	c := newClients(t)
 	var over atomic.Bool
 	var load sync.WaitGroup
@@ -263,6 +263,7 @@ func TestPartsFailUnderLoad(t *testing.T) {
 	for n := range 2 * kills {
 		before := answered()
 		until(t, "uploads that are answered", func() bool { return answered() >= before+2 })
+		c.keepCheckpoint(s)
 		away := time.Duration(rand.IntN(1500)) * time.Millisecond
 		if n%2 == 0 {
 			o.killPostgres([]syscall.Signal{syscall.SIGKILL, syscall.SIGQUIT}[n/2%2])

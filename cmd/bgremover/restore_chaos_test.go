@@ -133,6 +133,16 @@ func (o *outside) on(database string, sql ...string) {
 // first answer, and nobody whose deletion the dump had not seen is back.
 func TestPostgresRestoredFromADump(t *testing.T) {
 	t.Parallel()
+	// The vault comes back as it was in the dump; or from its own backup, which is newer.
+	for name, ownBackup := range map[string]bool{"with its vault": false, "and the vault from its own backup": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			restoreADump(t, ownBackup)
+		})
+	}
+}
+
+func restoreADump(t *testing.T, ownBackup bool) {
 	o := newOutside(t)
 	data := dataFolder(t)
 	s := o.serve(data)
@@ -145,12 +155,28 @@ func TestPostgresRestoredFromADump(t *testing.T) {
 	if res := s.ask(http.MethodDelete, "/v1/images/"+gone.ID, gone.Capability); res.code != http.StatusOK {
 		t.Fatalf("delete: %s", res)
 	}
-	until(t, "the download's deletion", func() bool { return len(s.record()) == 6 })
+	// What the dump has not seen, and what is sealed under a key that it does not have.
+	latePhoto, lateKey, backup := smallPhoto(t), http.Header{"Idempotency-Key": {"late"}}, filepath.Join(t.TempDir(), "vault")
+	var late accepted
+	if ownBackup {
+		res, err := s.post("/v1/images", "image", latePhoto, lateKey)
+		if err != nil {
+			t.Fatal(err)
+		}
+		late = s.accepted(res)
+		until(t, "the cutout", func() bool { return s.status(late) == "ready" })
+		o.command(data, "vault", "backup", backup)
+	}
 	before := s.record()
 	s.stop()
 
 	o.on("template1", "drop database postgres with (force)", "create database postgres template template0")
-	postgresTool(t, "pg_restore", "--exit-on-error", "--dbname="+o.postgres.DSN(), dump)
+	if ownBackup {
+		postgresTool(t, "pg_restore", "--exit-on-error", "--exclude-schema=vault", "--dbname="+o.postgres.DSN(), dump)
+		o.command(data, "vault", "restore", backup)
+	} else {
+		postgresTool(t, "pg_restore", "--exit-on-error", "--dbname="+o.postgres.DSN(), dump)
+	}
 
 	// given: adoption cannot come to its end
 	conn, err := pgx.Connect(t.Context(), o.postgres.DSN())
@@ -187,8 +213,17 @@ func TestPostgresRestoredFromADump(t *testing.T) {
 	until(t, "the cutout", func() bool { return s.status(a) == "ready" })
 	now := s.record()
 	continues(t, now, before)
-	if n := count(now, "image.uploaded.v1"); n != 3 {
-		t.Errorf("%d uploads are recorded, and 3 were made", n)
+	if n, want := count(now, "image.uploaded.v1"), count(before, "image.uploaded.v1")+1; n != want {
+		t.Errorf("%d uploads are recorded, and %d were made", n, want)
+	}
+	if ownBackup {
+		again, err := s.post("/v1/images", "image", latePhoto, lateKey)
+		if err != nil || s.accepted(again).ID != late.ID {
+			t.Errorf("the upload that the dump had not seen, again: %s, %v", again, err)
+		}
+		if res := s.ask(http.MethodGet, "/v1/images/"+late.ID+"/result", late.Capability); res.code != http.StatusOK {
+			t.Errorf("its result: %s", res)
+		}
 	}
 	if status := s.status(gone); status != "deleted" {
 		t.Errorf("the deleted picture is %s", status)
@@ -198,6 +233,20 @@ func TestPostgresRestoredFromADump(t *testing.T) {
 	}
 	s.stop()
 	proven(t, data, o.env())
+}
+
+// command runs one command line of the program on it.
+func (o *outside) command(data string, args ...string) {
+	o.t.Helper()
+	path, err := faulty()
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	cmd := exec.Command(path, append(args, "--data", data)...)
+	cmd.Env = append(append(os.Environ(), "BGREMOVER_CONFIG="), o.env()...)
+	if said, err := cmd.CombinedOutput(); err != nil {
+		o.t.Fatalf("bgremover %s: %v\n%s", strings.Join(args, " "), err, said)
+	}
 }
 
 // copyFolder makes a copy with owners and modes, in place of what is there.

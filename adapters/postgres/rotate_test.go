@@ -364,6 +364,12 @@ func TestWhatStillWrapsStays(t *testing.T) {
 	if !errors.Is(err, ErrKeysetBehind) {
 		t.Errorf("made under a closed key: %v", err)
 	}
+	if err := behind.PutSecret(t.Context(), "log/late", []byte("secret")); !errors.Is(err, ErrKeysetBehind) {
+		t.Errorf("a secret kept under a closed key: %v", err)
+	}
+	if names, err := a.Secrets(t.Context(), "log/"); err != nil || len(names) != 0 {
+		t.Errorf("there are secrets %v, %v", names, err)
+	}
 }
 
 func TestServicesThatShareAVault(t *testing.T) {

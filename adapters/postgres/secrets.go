@@ -94,20 +94,30 @@ func (v *Vault) Secret(ctx context.Context, name string) ([]byte, error) {
 	return secret, nil
 }
 
-// PutSecret implements [ledger.Safe].
+// PutSecret implements [ledger.Safe]. Like a key, no secret is kept under a key-encryption key that
+// is about to be destroyed: that is [ErrKeysetBehind].
 func (v *Vault) PutSecret(ctx context.Context, name string, secret []byte) error {
 	wrapped, err := v.wrapping.Load().wrap(secret, secretContext(name))
 	if err != nil {
 		return fmt.Errorf("wrap secret %s: %w", name, err)
 	}
-	stored, err := v.pool.Exec(ctx, `
-		insert into vault.secrets (name, wrapped)
-		values ($1, $2)
-		on conflict (name) do nothing`, name, wrapped)
+	var open, stored bool
+	err = v.pool.QueryRow(ctx, `
+		with open as (
+			select from vault.wrappers where id = vault.wrapper($2) and closed_at is null
+		), stored as (
+			insert into vault.secrets (name, wrapped)
+			select $1::text, $2::bytea from open
+			on conflict (name) do nothing
+			returning 1
+		)
+		select exists (select from open), exists (select from stored)`, name, wrapped).Scan(&open, &stored)
 	switch {
 	case err != nil:
 		return unavailable("keep secret "+name, err)
-	case stored.RowsAffected() == 0:
+	case !open:
+		return fmt.Errorf("keep secret %s: %w", name, ErrKeysetBehind)
+	case !stored:
 		return fmt.Errorf("secret %s: %w", name, ledger.ErrSecretThere)
 	}
 	return nil

@@ -62,7 +62,7 @@ func (c *Signing) due(last time.Time) bool {
 // signs is how far a term has come with its checkpoints. All of it belongs to the term's
 // goroutine: what others do for it comes back as a function.
 type signs struct {
-	busy   bool  // something is being published
+	busy   bool  // something is being published, or the topic is asked whether it answers
 	asking bool  // witnesses are asked
 	doubt  bool  // the last one may be in the topic or not
 	warned bool  // that signing or publishing fails
@@ -87,13 +87,15 @@ func (t *term) signNext(ctx context.Context) error {
 		return nil
 	}
 	if t.signs.doubt {
-		if settled, err := t.lookAgain(ctx); !settled {
-			return err
-		}
+		t.knock()
+		return nil
 	}
 	next, err := t.unpublished(ctx)
 	if err == nil && next == nil {
-		next, err = t.sign(ctx)
+		var made bool
+		if made, err = t.sign(ctx); made {
+			next, err = t.unpublished(ctx) // a rotation may have come first
+		}
 	}
 	if err != nil || next == nil {
 		return err
@@ -107,8 +109,30 @@ func (t *term) signNext(ctx context.Context) error {
 	return nil
 }
 
-// lookAgainTime bounds the reading of a topic that was in trouble a moment ago.
+// lookAgainTime bounds the reading of a topic that has just answered.
 const lookAgainTime = 5 * time.Second
+
+// knock finds out whether the topic answers at all, beside the term: numbering does not wait
+// for a topic that is in trouble.
+func (t *term) knock() {
+	t.signs.busy = true
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), lookAgainTime)
+		defer cancel()
+		_, err := t.Signing.Topic.Fetch(ctx, 0, 0)
+		t.signs.done <- func(ctx context.Context) error {
+			t.signs.busy = false
+			if err != nil {
+				t.signingFails(ctx, err)
+				return nil // with the next tick again
+			}
+			if settled, err := t.lookAgain(ctx); !settled {
+				return err
+			}
+			return t.signNext(ctx)
+		}
+	}()
+}
 
 // lookAgain finds out what became of something that was sent, and whether what was there
 // before still is. Otherwise a loss would hide behind what is published next.
@@ -186,9 +210,9 @@ func (t *term) signingFails(ctx context.Context, err error) {
 }
 
 // sign signs the head of what is published, when there is something new and it is time.
-func (t *term) sign(ctx context.Context) (*signed, error) {
+func (t *term) sign(ctx context.Context) (made bool, err error) {
 	if t.through <= t.signs.last.Size || !t.Signing.due(t.signs.last.at) {
-		return nil, nil
+		return false, nil
 	}
 	size := t.through
 	root, err := merkle.RootOf(ctx, &Tree{t.conn}, size)
@@ -196,23 +220,22 @@ func (t *term) sign(ctx context.Context) (*signed, error) {
 		err = fmt.Errorf("ledger: the tree over facts 1 to %d is another one than when they were numbered: %w", size, ErrTree)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("find the tree's head: %w", err)
+		return false, fmt.Errorf("find the tree's head: %w", err)
 	}
-	var made *signed
 	err = pgx.BeginFunc(ctx, t.conn, func(tx pgx.Tx) (err error) {
 		made, err = t.signIn(ctx, tx, size, root)
 		return err
 	})
 	switch {
 	case isBusy(err): // a rotation is under way
-		return nil, nil
+		return false, nil
 	case err == nil:
 		return made, nil
 	case t.conn.IsClosed(), halting(err), errors.Is(err, errTermOver):
-		return nil, err
+		return false, err
 	}
 	t.signingFails(ctx, fmt.Errorf("sign the tree's head: %w", err))
-	return nil, nil
+	return false, nil
 }
 
 // isBusy says that a lock was not given in time.
@@ -223,42 +246,41 @@ func isBusy(err error) bool {
 
 // signIn signs while nobody else writes checkpoints or changes the key. What this term
 // believes was signed last is looked at again here.
-func (t *term) signIn(ctx context.Context, tx pgx.Tx, size int64, root merkle.Hash) (*signed, error) {
+func (t *term) signIn(ctx context.Context, tx pgx.Tx, size int64, root merkle.Hash) (made bool, err error) {
 	book, err := openBook(ctx, tx)
 	if err != nil {
-		return nil, err
+		return false, err
 	}
 	var ours bool
 	if err := tx.QueryRow(ctx, "select term = $1 from ledger.head", t.number).Scan(&ours); err != nil {
-		return nil, err
+		return false, err
 	}
 	if !ours {
-		return nil, errTermOver
+		return false, errTermOver
 	}
 	t.signs.last = book.last
 	if size <= book.last.Size || !t.Signing.due(book.last.at) {
-		return nil, nil
+		return false, nil
 	}
 	if err := consistent(ctx, &Tree{tx}, book.last.Checkpoint, size, root); err != nil {
-		return nil, err
+		return false, err
 	}
 	key, err := t.Signing.Keys.signer(ctx, book.keys.Newest())
 	if err != nil {
-		return nil, err
+		return false, err
 	}
 	c := merkle.Checkpoint{Origin: key.Origin(), Size: size, Root: root}
 	note, err := merkle.SignCheckpoint(c, key)
 	if err != nil {
-		return nil, err
+		return false, err
 	}
-	made := &signed{n: book.n + 1, kind: kindCheckpoint, size: size, note: note}
 	at := t.Signing.now()
-	if err := made.insert(ctx, tx, at); err != nil {
-		return nil, err
+	if err := (signed{n: book.n + 1, kind: kindCheckpoint, size: size, note: note}).insert(ctx, tx, at); err != nil {
+		return false, err
 	}
 	t.signs.last = head{c, at}
 	t.counts.Signed.Add(1)
-	return made, nil
+	return true, nil
 }
 
 // consistent fails with an alarm unless the tree begins with the one that was signed last.

@@ -351,6 +351,12 @@ func TestBrokenCheckpointHalts(t *testing.T) {
 			must(w.t, pub.Close())
 			w.cfg = other
 		},
+		"two over as many facts": func(w *world) {
+			all := w.topic()
+			pub := kafka.NewPublisher(w.cfg)
+			must(w.t, pub.Publish(ledger.TopicCheckpoints, &message.Message{Payload: all[len(all)-1].Body, Metadata: message.Metadata{ledger.MetaSeq: fmt.Sprint(len(all) + 1)}}))
+			must(w.t, pub.Close())
+		},
 		"another entry in Kafka": func(w *world) {
 			w.exec(`update ledger.checkpoints set note = note || 'x' where n = (select max(n) from ledger.checkpoints)`)
 		},
@@ -378,6 +384,9 @@ func TestBrokenCheckpointHalts(t *testing.T) {
 			eventually(t, "it halts", func() bool { return s.Health().Halted != "" })
 			if !strings.Contains(s.Health().Halted, "forked") {
 				t.Error(s.Health().Halted)
+			}
+			if name == "rolled back" && w.end() != 0 {
+				t.Errorf("%d facts were published before it was known that they are those that were signed", w.end())
 			}
 		})
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 
 	"github.com/jackc/pgx/v5"
 
@@ -156,6 +157,7 @@ func (r *topicReading) take(ctx context.Context, entries []Entry) error {
 			if err := r.displaceSigned(ctx, e.Seq); err != nil {
 				return err
 			}
+			maps.DeleteFunc(known, func(n int64, k row) bool { return n >= e.Seq && k.Offset == nil })
 			r.early[e.Seq] = e
 		case has && !bytes.Equal(k.Note, e.Body), !has && r.contradicts(e):
 			return fmt.Errorf("ledger: entry %d of the topic %s (offset %d) is another one in Postgres: %w", e.Seq, TopicCheckpoints, e.Offset, ErrFork)
@@ -215,7 +217,11 @@ func (r *topicReading) adoptSigned(ctx context.Context) error {
 			if err != nil {
 				return fmt.Errorf("ledger: entry %d of the topic %s (offset %d) is not the log's (%w): %w", n, TopicCheckpoints, e.Offset, err, ErrFork)
 			}
-			if err := s.insert(ctx, tx, r.Signing.now()); err != nil {
+			err = s.insert(ctx, tx, r.Signing.now())
+			if isUnique(err, "checkpoints_size") {
+				err = fmt.Errorf("ledger: entry %d of the topic %s (offset %d) is a second checkpoint over %d facts: %w", n, TopicCheckpoints, e.Offset, s.size, ErrFork)
+			}
+			if err != nil {
 				return err
 			}
 			if _, err := tx.Exec(ctx, `update ledger.checkpoints set "offset" = $2 where n = $1`, n, e.Offset); err != nil {

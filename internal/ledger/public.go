@@ -16,7 +16,7 @@ import (
 type Head struct {
 	merkle.Checkpoint
 	Note []byte    // as it was signed, with the signatures of witnesses that are there
-	At   time.Time // when the log signed it
+	At   time.Time // when the log signed it; in a restored Postgres, when that learned of it
 }
 
 // ErrNoCheckpoint is the refusal while no checkpoint is public.

@@ -21,11 +21,11 @@ const rotationPoll = 50 * time.Millisecond
 func (l *Ledger) RotateLogKey(ctx context.Context, keys *LogKeys, at time.Time) (verifier string, err error) {
 	ctx, cancel := l.patient(ctx)
 	defer cancel()
-	before, _, err := l.publicKeys(ctx)
-	if err != nil {
+	if err := keys.Rotate(ctx, at); err != nil {
 		return "", err
 	}
-	if err := keys.Rotate(ctx, at); err != nil {
+	all, err := readKeys(ctx, l.pool) // one that was rotated to before may not be public yet, either
+	if err != nil {
 		return "", err
 	}
 	tick := time.NewTicker(rotationPoll)
@@ -35,8 +35,8 @@ func (l *Ledger) RotateLogKey(ctx context.Context, keys *LogKeys, at time.Time) 
 		if err != nil {
 			return "", err
 		}
-		if len(now.Verifiers()) > len(before.Verifiers()) {
-			return now.Newest(), l.RecordRotations(ctx, at)
+		if len(now.Verifiers()) >= len(all.Verifiers()) {
+			return all.Newest(), l.RecordRotations(ctx, at)
 		}
 		select {
 		case <-tick.C:

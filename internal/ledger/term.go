@@ -78,14 +78,14 @@ func (t *term) prepare(ctx context.Context, root []byte) error {
 	if err := t.noteStale(ctx); err != nil {
 		return fmt.Errorf("read the newest fact: %w", err)
 	}
+	if err := t.mendCheckpoints(ctx); err != nil { // before anything more is published, or appended
+		return err
+	}
 	_, err := t.conn.Exec(ctx, "update ledger.head set halted = null where term = $1 and halted is not null", t.number)
 	if err != nil {
 		return fmt.Errorf("lift the halt: %w", err)
 	}
-	if err := t.catchUp(ctx); err != nil {
-		return err
-	}
-	return t.mendCheckpoints(ctx)
+	return t.catchUp(ctx)
 }
 
 // halting says whether an error is one that no later term can put right by itself.

@@ -15,30 +15,21 @@ func TestRestoreFromKafka(t *testing.T) {
 	t.Parallel()
 	data, backup := dataFolder(t), filepath.Join(t.TempDir(), "vault.backup")
 	s := serve(t, data)
-	before, since, kept := s.upload(photo(t)), s.upload(photo(t)), s.upload(photo(t))
-	for _, a := range []accepted{before, since, kept} {
-		until(t, "the cutout", func() bool { return s.status(a) == "ready" })
-	}
-	remove := func(a accepted) {
-		t.Helper()
-		if res := s.ask(http.MethodDelete, "/v1/images/"+a.ID, a.Capability); res.code >= http.StatusBadRequest {
-			t.Fatalf("delete: %s", res)
-		}
-		until(t, "the deletion", func() bool { return s.status(a) == "deleted" })
-	}
-	remove(before)
-	tell(t, 0, "", "vault", "backup", backup, "--data", data)
-	remove(since)
+	before, since, kept := s.cutout(photo(t)), s.cutout(photo(t)), s.cutout(photo(t))
+	s.deleted(before)
+	says(t, 0, "", "vault", "backup", backup, "--data", data)
+	s.deleted(since)
+	until(t, "the deletion", func() bool { return s.status(since) == "deleted" })
 	facts := len(s.record())
 
-	tell(t, 1, "stop it first", "restore", "--from-kafka", "--data", data)
+	says(t, 1, "stop it first", "restore", "--from-kafka", "--data", data)
 	s.stop()
-	tell(t, 1, "has a record already", "restore", "--from-kafka", "--data", data)
+	says(t, 1, "has a record already", "restore", "--from-kafka", "--data", data)
 	if err := os.RemoveAll(filepath.Join(data, "postgres")); err != nil {
 		t.Fatal(err)
 	}
-	tell(t, 1, "--vault FILE", "restore", "--from-kafka", "--data", data)
-	tell(t, 0, "facts are back", "restore", "--from-kafka", "--vault", backup, "--data", data)
+	says(t, 1, "--vault FILE", "restore", "--from-kafka", "--data", data)
+	says(t, 0, "facts are back", "restore", "--from-kafka", "--vault", backup, "--data", data)
 
 	s = serve(t, data)
 	for _, a := range []accepted{before, since} {
@@ -62,8 +53,8 @@ func TestRestoreFromKafka(t *testing.T) {
 	if got := len(s.record()); got <= facts+1 {
 		t.Errorf("%d facts after %d", got, facts)
 	}
-	tell(t, 0, "identical", "rebuild", "--check", "--data", data)
-	tell(t, 0, "", "log", "verify", "--data", data)
+	says(t, 0, "identical", "rebuild", "--check", "--data", data)
+	says(t, 0, "", "log", "verify", "--data", data)
 	s.stop()
 }
 
@@ -75,25 +66,16 @@ func TestRestoreNamesAViewThatStops(t *testing.T) {
 	s := serve(t, data)
 	a := s.upload(photo(t))
 	until(t, "the cutout", func() bool { return s.status(a) == "ready" })
-	tell(t, 0, "", "vault", "backup", backup, "--data", data)
+	says(t, 0, "", "vault", "backup", backup, "--data", data)
 	s.stop()
 	if err := os.RemoveAll(filepath.Join(data, "postgres")); err != nil {
 		t.Fatal(err)
 	}
-	tell(t, 1, "--vault FILE", "restore", "--from-kafka", "--data", data) // makes the database
+	says(t, 1, "--vault FILE", "restore", "--from-kafka", "--data", data) // makes the database
 	tamper(t, data, `
 		create schema trail;
 		create table trail.fact (
 			seq bigint primary key check (seq <> 2), id uuid, type text, stream text, version bigint, at timestamptz, cause uuid, request text
 		)`)
-	tell(t, 1, "the view trail stopped after fact 1", "restore", "--from-kafka", "--vault", backup, "--data", data)
-}
-
-// tell runs a command that must end with a code and say something.
-func tell(t *testing.T, code int, says string, args ...string) {
-	t.Helper()
-	out, errs, got := bgremover(t, args...)
-	if got != code || !strings.Contains(out+errs, says) {
-		t.Fatalf("bgremover %s: exit code %d, %s%s", strings.Join(args, " "), got, out, errs)
-	}
+	says(t, 1, "the view trail stopped after fact 1", "restore", "--from-kafka", "--vault", backup, "--data", data)
 }

@@ -16,7 +16,7 @@ import (
 )
 
 // says runs a command that must succeed, or fail when code is not 0, and say something.
-func says(t *testing.T, code int, what string, args ...string) string {
+func says(t testing.TB, code int, what string, args ...string) string {
 	t.Helper()
 	out, errs, got := bgremover(t, args...)
 	if got != code || !strings.Contains(out+errs, what) {

@@ -21,8 +21,20 @@ type Publisher struct {
 	cfg Config
 
 	mu       sync.Mutex
-	producer sarama.SyncProducer // nil until the first batch, and after an error
+	producer *producer // nil until the first batch, and after an error
 	closed   bool
+}
+
+// producer is closed when nobody uses it any more: sarama's does not bear batches while it closes.
+type producer struct {
+	sarama.SyncProducer
+	users sync.WaitGroup
+}
+
+// end closes a producer that nobody can find any more.
+func (p *producer) end() error {
+	p.users.Wait()
+	return p.Close()
 }
 
 // NewPublisher returns a publisher. It connects with the first batch, so that a cluster
@@ -46,7 +58,9 @@ func (p *Publisher) Publish(topic string, messages ...*message.Message) error {
 	for i, m := range messages {
 		batch[i] = toKafka(topic, m)
 	}
-	if err := producer.SendMessages(batch); err != nil {
+	err = producer.SendMessages(batch)
+	producer.users.Done()
+	if err != nil {
 		// A new producer shares no sequence numbers with this one: nothing that is sent
 		// again is taken for a repetition of what may not have been stored.
 		return errors.Join(fmt.Errorf("kafka: %w", firstCause(err)), p.discard(producer))
@@ -59,26 +73,28 @@ func (p *Publisher) Publish(topic string, messages ...*message.Message) error {
 	return nil
 }
 
-func (p *Publisher) connected() (sarama.SyncProducer, error) {
+// connected returns a producer that is in use from then on.
+func (p *Publisher) connected() (*producer, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
 		return nil, errors.New("the publisher is closed")
 	}
 	if p.producer == nil {
-		producer, err := sarama.NewSyncProducer(p.cfg.Brokers, p.cfg.producer())
+		connected, err := sarama.NewSyncProducer(p.cfg.Brokers, p.cfg.producer())
 		if err != nil {
 			return nil, err
 		}
-		p.producer = producer
+		p.producer = &producer{SyncProducer: connected}
 	}
+	p.producer.users.Add(1)
 	return p.producer, nil
 }
 
 // discard closes a producer, unless another call or Close does.
-func (p *Publisher) discard(producer sarama.SyncProducer) error {
+func (p *Publisher) discard(failed *producer) error {
 	p.mu.Lock()
-	ours := p.producer == producer
+	ours := p.producer == failed
 	if ours {
 		p.producer = nil
 	}
@@ -86,19 +102,19 @@ func (p *Publisher) discard(producer sarama.SyncProducer) error {
 	if !ours {
 		return nil
 	}
-	return producer.Close()
+	return failed.end()
 }
 
 // Close waits for what is being sent.
 func (p *Publisher) Close() error {
 	p.mu.Lock()
-	producer := p.producer
+	last := p.producer
 	p.producer, p.closed = nil, true
 	p.mu.Unlock()
-	if producer == nil {
+	if last == nil {
 		return nil
 	}
-	return producer.Close()
+	return last.end()
 }
 
 func toKafka(topic string, m *message.Message) *sarama.ProducerMessage {

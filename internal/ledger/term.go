@@ -104,6 +104,8 @@ func (t *term) halt(ctx context.Context, why error) error {
 // flight at a time. What is queued meanwhile gets its numbers when it has landed, so that
 // it is one batch; only behind a full batch the next is numbered during the flight.
 func (t *term) work(ctx context.Context) error {
+	db, end := outlive(ctx, stopTime)
+	defer end()
 	poll := time.NewTicker(idlePoll)
 	defer poll.Stop()
 	var flying, next []numbered
@@ -114,7 +116,7 @@ func (t *term) work(ctx context.Context) error {
 	for {
 		if look && len(next) == 0 && (len(flying) == 0 || t.full(flying)) {
 			var err error
-			if next, err = t.numberNext(ctx); err != nil {
+			if next, err = t.numberNext(db); err != nil {
 				return err
 			}
 			look = len(next) > 0
@@ -128,29 +130,40 @@ func (t *term) work(ctx context.Context) error {
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case f := <-landed:
-			if err := t.land(ctx, flying, f); err != nil {
+			if err := t.land(db, flying, f); err != nil {
 				return err
 			}
 			flying, look = nil, true
 		case <-t.ledger.queued:
 			look = true
 		case <-sign:
-			if err := t.signNext(ctx); err != nil {
+			if err := t.signNext(db); err != nil {
 				return err
 			}
 		case then := <-t.signs.done:
-			if err := then(ctx); err != nil {
+			if err := then(db); err != nil {
 				return err
 			}
 		case <-poll.C:
 			// Also during a flight: a connection that is gone has given the lock away.
 			var queued bool
-			if err := t.conn.QueryRow(ctx, "select exists (select from ledger.queue)").Scan(&queued); err != nil {
+			if err := t.conn.QueryRow(db, "select exists (select from ledger.queue)").Scan(&queued); err != nil {
 				return fmt.Errorf("look at the queue: %w", err)
 			}
 			look = look || queued
 		}
 	}
+}
+
+// stopTime is how long what is under way may go on after a term is asked to end.
+const stopTime = 5 * time.Second
+
+// outlive returns a context that ends so much later than ctx: a statement that is broken off
+// costs the connection, which a term needs once more to end in good order.
+func outlive(ctx context.Context, by time.Duration) (context.Context, context.CancelFunc) {
+	later, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	forget := context.AfterFunc(ctx, func() { time.AfterFunc(by, cancel) })
+	return later, func() { forget(); cancel() }
 }
 
 // full says that there was more in the queue than one batch takes.

@@ -170,11 +170,14 @@ func (r *running) wait() error {
 // record is what `bgremover log show --json` prints, with more flags.
 func (r *running) record(flags ...string) []operator.Line {
 	r.t.Helper()
-	out, errs, code := bgremover(r.t, append([]string{"log", "show", "--json", "--data", r.data}, flags...)...)
-	if code != 0 {
-		r.t.Fatalf("log show: %d, %s", code, errs)
+	cmd := exec.CommandContext(r.t.Context(), r.cmd.Path, append([]string{"log", "show", "--json", "--data", r.data}, flags...)...)
+	cmd.Env = r.cmd.Env
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	if err := cmd.Run(); err != nil {
+		r.t.Fatalf("log show: %v, %s", err, &errs)
 	}
-	return parseLines(r.t, out)
+	return parseLines(r.t, out.String())
 }
 
 func parseLines(t testing.TB, out string) (found []operator.Line) {

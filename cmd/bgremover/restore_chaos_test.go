@@ -178,26 +178,12 @@ func restoreADump(t *testing.T, ownBackup bool) {
 		postgresTool(t, "pg_restore", "--exit-on-error", "--dbname="+o.postgres.DSN(), dump)
 	}
 
-	// given: adoption cannot come to its end
-	conn, err := pgx.Connect(t.Context(), o.postgres.DSN())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close(t.Context())
-	tx, err := conn.Begin(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := tx.Exec(t.Context(), "lock table ledger.numbers in share mode"); err != nil {
-		t.Fatal(err)
-	}
-	s = startUnready(t, data, o.env())
 	photo := smallPhoto(t)
-	s.refuses("meanwhile", photo)
-	if err := tx.Rollback(t.Context()); err != nil {
-		t.Fatal(err)
+	if ownBackup {
+		s = o.serve(data)
+	} else {
+		s = o.refusesUntilAdopted(data, photo)
 	}
-
 	until(t, "readiness", s.ready)
 	var a accepted
 	until(t, "the repeated upload", func() bool {
@@ -233,6 +219,31 @@ func restoreADump(t *testing.T, ownBackup bool) {
 	}
 	s.stop()
 	proven(t, data, o.env())
+}
+
+// refusesUntilAdopted starts a service that cannot come to the end of adoption, has it
+// refuse an upload, and lets it go on.
+func (o *outside) refusesUntilAdopted(data string, photo []byte) *running {
+	t := o.t
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), o.postgres.DSN())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(t.Context())
+	tx, err := conn.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.Exec(t.Context(), "lock table ledger.numbers in share mode"); err != nil {
+		t.Fatal(err)
+	}
+	s := startUnready(t, data, o.env())
+	s.refuses("meanwhile", photo)
+	if err := tx.Rollback(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return s
 }
 
 // command runs one command line of the program on it.

@@ -102,13 +102,16 @@ func TestRealBrokerLosesItsTail(t *testing.T) {
 	w := worldOver(t, embeddedtest.NewDatabase(t), kafka.Config{Brokers: k.Brokers()})
 	s, _ := w.sequencer()
 	reader, l := w.auditor(), w.load(8)
-	losses, batches := faulttest.Times(2, 20), 0
+	losses, batches, noticed := faulttest.Times(2, 20), 0, 0
 	for round := range losses {
 		l.goesOn()
 		alarms := s.Counters().Lost.Load()
+		var published bool // something that is lost was published, and not only a batch in doubt
 		lose := func() {
 			k.Kill(1)
-			batches += cutTail(t, k.Data(1), 1+rand.IntN(10))
+			n, from := cutTail(t, k.Data(1), 1+rand.IntN(10))
+			batches += n
+			published = from <= w.number(`select "offset" from ledger.published`)
 			k.Start(1)
 		}
 		if round%2 == 0 {
@@ -122,13 +125,18 @@ func TestRealBrokerLosesItsTail(t *testing.T) {
 		}
 		l.goesOn()
 		l.holds(reader)
-		// Under load what is lost may be a batch in doubt, which is no alarm.
-		if quiet := round%2 == 1; quiet && s.Counters().Lost.Load() == alarms {
+		if published && s.Counters().Lost.Load() == alarms {
 			t.Error("the sequencer did not notice")
+		}
+		if published {
+			noticed++
 		}
 	}
 	l.stop()
 	l.holds(reader)
+	if noticed < losses/2 { // a quiet broker has nothing in doubt
+		t.Errorf("of %d losses only %d took something that was published", losses, noticed)
+	}
 	facts, refused, longest, terms, failures := logged(t, l, s)
 	faulttest.Counted(t, "a broker lost its tail %d times, %d batches: %d alarms of the sequencer, %d of the reader; %d facts acknowledged, each once in the record; "+
 		"%d appends refused, %v without an answer at most; %d batches in doubt, %d terms", losses, batches, s.Counters().Lost.Load(), reader.lost,
@@ -136,8 +144,8 @@ func TestRealBrokerLosesItsTail(t *testing.T) {
 }
 
 // cutTail takes the newest batches off the record's partition, and the last of them not at
-// its beginning. It returns how many.
-func cutTail(t *testing.T, data string, most int) int {
+// its beginning. It returns how many, and the offset of the first message that is gone.
+func cutTail(t *testing.T, data string, most int) (n int, from int64) {
 	t.Helper()
 	segments, err := filepath.Glob(filepath.Join(data, ledger.TopicRecord+"-0", "*.log"))
 	must(t, err)
@@ -149,10 +157,11 @@ func cutTail(t *testing.T, data string, most int) int {
 		starts = append(starts, at)
 		at += 12 + int(binary.BigEndian.Uint32(content[at+8:])) // after base offset and length
 	}
-	n := min(most, len(starts)-1)
+	n = min(most, len(starts)-1)
 	if n < 1 {
 		t.Fatalf("%s has %d batches", path, len(starts))
 	}
-	must(t, os.Truncate(path, int64(starts[len(starts)-n]+20))) // a torn batch, as after a power failure
-	return n
+	first := starts[len(starts)-n]
+	must(t, os.Truncate(path, int64(first+20))) // a torn batch, as after a power failure
+	return n, int64(binary.BigEndian.Uint64(content[first:]))
 }

@@ -173,13 +173,17 @@ func TestErasedPersonLeftNothing(t *testing.T) {
 
 	g := newSearch(c.needles)
 	found := g.in("the metrics", told)
-	maps.Copy(found, g.in("the log", []byte(s.log.String())))
 	rows := o.rows(t)
 	maps.Copy(found, g.in("Postgres' tables", rows))
 	messages := everything(t, cfg)
 	maps.Copy(found, g.in("Kafka's topics", messages))
 	readsErased(t, s, len(persons))
 	s.stop()
+	said := s.log.String()
+	if !strings.Contains(said, `"level":"DEBUG"`) {
+		t.Errorf("this is no log that could be searched: %q", said)
+	}
+	maps.Copy(found, g.in("the log", []byte(said)))
 	if err := o.postgres.Stop(); err != nil { // its files are whole
 		t.Fatal(err)
 	}

@@ -307,6 +307,15 @@ func until(t testing.TB, what string, holds func() bool) {
 	}
 }
 
+// logs waits for all of that in the log: what the process prints comes by a pipe of its own, perhaps
+// after its answers. That something is not there can only be said after stop.
+func (r *running) logs(parts ...string) {
+	r.t.Helper()
+	for _, part := range parts {
+		until(r.t, "in the log: "+part, func() bool { return strings.Contains(r.log.String(), part) })
+	}
+}
+
 // status of a picture, as its holder sees it.
 func (r *running) status(a accepted) string {
 	r.t.Helper()

@@ -158,11 +158,13 @@ func TestOfficersOnARealService(t *testing.T) {
 	if got := fetch(t, in, again.url+"/officer/log", nil); got.code != 401 {
 		t.Errorf("after its end: %s", got)
 	}
-	if got := story(again.record()); got != "staff.invited staff.signed_in staff.invited" {
+	recorded := again.record()
+	if got := story(recorded); got != "staff.invited staff.signed_in staff.invited" {
 		t.Errorf("recorded: %s", got)
 	}
+	again.stop()
 	for _, name := range []string{"Hopper", "Lovelace"} {
-		if strings.Contains(s.log.String()+again.log.String()+fmt.Sprint(again.record()), name) {
+		if strings.Contains(s.log.String()+again.log.String()+fmt.Sprint(recorded), name) {
 			t.Errorf("%s stands in the open", name)
 		}
 	}

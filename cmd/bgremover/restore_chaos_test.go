@@ -295,9 +295,7 @@ func TestKafkaRestoredFromAnOlderCopy(t *testing.T) {
 
 	s = serve(t, data)
 	continues(t, s.record(), before)
-	if !strings.Contains(s.log.String(), "ALARM") {
-		t.Error("nobody was alarmed")
-	}
+	s.logs("ALARM")
 	third := s.upload(smallPhoto(t))
 	until(t, "the cutout", func() bool { return s.status(third) == "ready" })
 	continues(t, s.record(), before)
@@ -330,10 +328,7 @@ func TestForkStopsEverything(t *testing.T) {
 	copyFolder(t, filepath.Join(other, "kafka"), filepath.Join(data, "kafka"))
 
 	s = startUnready(t, data, nil)
-	until(t, "the alarm", func() bool { return strings.Contains(s.log.String(), "ALARM: the record is damaged") })
-	if !strings.Contains(s.log.String(), "find out which Kafka and which Postgres belong together") {
-		t.Error("the alarm does not say what to do")
-	}
+	s.logs("ALARM: the record is damaged", "find out which Kafka and which Postgres belong together")
 	began := time.Now()
 	s.refuses("meanwhile", smallPhoto(t))
 	if took := time.Since(began); took > patience {

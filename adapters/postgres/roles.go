@@ -54,6 +54,8 @@ func Connect(ctx context.Context, a Access) (_ *Database, err error) {
 		}
 	}
 	app.MaxConns = max(app.MaxConns, a.Conns)
+	// What is asked here is small and often asked: workers cost more to start than they save.
+	app.ConnConfig.RuntimeParams["max_parallel_workers_per_gather"] = "0"
 	vault.MaxConns = vaultConns
 	if a.Own {
 		app.ConnConfig.User = appRole

@@ -31,12 +31,13 @@ func BenchmarkLargeRecord(b *testing.B) {
 		b.ReportMetric(facts/filled.Seconds(), "fill-facts/s")
 	}
 
-	// The first start builds the views from nothing.
+	// The first start compares the vault with all of the record, and builds the views from nothing.
 	began := time.Now()
 	s := serve(b, data)
-	until(b, "the views to have everything", func() bool {
-		return s.ask(http.MethodGet, "/readyz", "").code == http.StatusOK && viewsHave(b, data, int64(facts))
-	})
+	b.ReportMetric(time.Since(began).Seconds(), "first-start-s")
+	for !viewsHave(b, data, int64(facts)) {
+		<-time.After(time.Second)
+	}
 	b.ReportMetric(facts/time.Since(began).Seconds(), "first-views-facts/s")
 	s.stop()
 

@@ -282,12 +282,18 @@ func (a *adoption) previous(ctx context.Context, tx pgx.Tx) (lastFact, error) {
 // before everything else that is queued.
 func (t *term) complete(ctx context.Context) error {
 	return t.change(ctx, func(tx pgx.Tx) (int, error) {
+		// Laterally, because statistics may take an empty queue for a full one, and then all facts
+		// would be looked at.
 		rows, err := tx.Query(ctx, `
 			select f.pos, f.idx, f.id, f.stream, f.version, f.body
 			  from ledger.queue q
-			  join ledger.facts f using (pos)
-			 where exists (select from ledger.numbers n where n.pos = q.pos)
-			   and not exists (select from ledger.numbers n where n.pos = f.pos and n.idx = f.idx)
+			 cross join lateral (select from ledger.numbers n where n.pos = q.pos limit 1) begun
+			 cross join lateral (
+			       select *
+			         from ledger.facts f
+			        where f.pos = q.pos
+			          and not exists (select from ledger.numbers n where n.pos = f.pos and n.idx = f.idx)
+			       offset 0) f
 			 order by f.pos, f.idx`)
 		if err != nil {
 			return 0, err

@@ -14,10 +14,6 @@ import (
 // What the record says of keys, for whoever compares the vault with it. It is answered from
 // the index in Postgres, by the names of streams and by numbers. Nothing personal is opened.
 
-// destructionsPage is how many facts one call of DestroyedAfter looks at: few enough that
-// Postgres walks along its indexes, a few milliseconds each.
-const destructionsPage = 5000
-
 // Destroyed returns the facts that say that keys were destroyed, of those keys: at most one for
 // each. Facts that wait for their numbers count.
 func (l *Ledger) Destroyed(ctx context.Context, keys []personal.KeyID) ([]event.Envelope, error) {
@@ -45,27 +41,18 @@ func (l *Ledger) Destroyed(ctx context.Context, keys []personal.KeyID) ([]event.
 	return first, nil
 }
 
-// DestroyedAfter returns the facts after a seq that say that a key was destroyed, in order,
-// as far as one page goes, and the seq up to which that is all: what was published by then.
-// It has reached the end when that is the seq that was given.
-func (l *Ledger) DestroyedAfter(ctx context.Context, seq int64) (found []event.Envelope, through int64, err error) {
-	published, err := l.Published(ctx)
-	if err != nil {
-		return nil, seq, err
-	}
-	through = min(seq+destructionsPage, published)
-	if through <= seq {
-		return nil, seq, nil
-	}
-	found, err = l.destructions(ctx, `
+// DestroyedIn returns, of the facts after a seq up to another, those that say that a key was
+// destroyed, in order. The caller knows that they are published.
+func (l *Ledger) DestroyedIn(ctx context.Context, after, through int64) ([]event.Envelope, error) {
+	found, err := l.destructions(ctx, `
 		select n.seq, f.body
 		  from ledger.numbers n join ledger.facts f using (pos, idx)
 		 where n.seq > $1 and n.seq <= $2 and starts_with(f.stream, 'vault/')
-		 order by n.seq`, seq, through)
+		 order by n.seq`, after, through)
 	if err != nil {
-		return nil, seq, l.failed("list destroyed keys", err)
+		return nil, l.failed("list destroyed keys", err)
 	}
-	return found, through, nil
+	return found, nil
 }
 
 func (l *Ledger) destructions(ctx context.Context, sql string, args ...any) ([]event.Envelope, error) {

@@ -1,10 +1,12 @@
 package usecase
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/bgremover/bgremover/domain/event"
@@ -16,9 +18,9 @@ import (
 type Endings interface {
 	// Destroyed returns, of these keys, the facts that say that they were destroyed.
 	Destroyed(ctx context.Context, keys []personal.KeyID) ([]event.Envelope, error)
-	// DestroyedAfter returns the facts after a seq that say that a key was destroyed, as far as
-	// one page goes, and up to which seq that is all; at the end that is the seq given.
-	DestroyedAfter(ctx context.Context, seq int64) (found []event.Envelope, through int64, err error)
+	// DestroyedIn returns, of the published facts after a seq up to another, those that say that
+	// a key was destroyed. It may be asked by several at once.
+	DestroyedIn(ctx context.Context, after, through int64) ([]event.Envelope, error)
 	// Unheard returns those of the streams of which the record has no fact, nor will have from
 	// what is queued.
 	Unheard(ctx context.Context, streams []event.Stream) ([]event.Stream, error)
@@ -63,10 +65,16 @@ type CompareKeys struct {
 	Keys    KeyStore
 	Policy  KeyPolicy
 	Now     Now
+	Page    int64 // how many facts are looked at in one query; 5000 if zero
 }
 
 const (
 	comparedAtOnce = 1000
+	// endingsPage is few enough that Postgres walks along its indexes, some milliseconds each.
+	endingsPage = 5000
+	// pagesAtOnce are read side by side: a service that starts waits for it, with a million facts
+	// after the return of a backup.
+	pagesAtOnce = 4
 	// forgottenAge is how old a live key without a fact must be. The fact and its key are one
 	// transaction, so this is only to be far from every doubt.
 	forgottenAge = time.Hour
@@ -131,22 +139,39 @@ func (c CompareKeys) newlyDestroyed(ctx context.Context, found *Comparison) (pub
 		found.Missing = seq - published
 		return published, nil
 	}
-	for {
-		facts, through, err := c.Endings.DestroyedAfter(ctx, seq)
+	for seq < published {
+		end := min(seq+pagesAtOnce*cmp.Or(c.Page, endingsPage), published)
+		facts, err := c.destroyedIn(ctx, seq, end)
 		if err != nil {
 			return 0, fmt.Errorf("list destroyed keys: %w", err)
-		}
-		if through == seq {
-			return published, nil
 		}
 		if err := c.settle(ctx, facts, found); err != nil {
 			return 0, err
 		}
-		if err := c.Keys.SetCompared(ctx, through); err != nil {
+		if err := c.Keys.SetCompared(ctx, end); err != nil {
 			return 0, fmt.Errorf("keep what was compared: %w", err)
 		}
-		seq = through
+		seq = end
 	}
+	return published, nil
+}
+
+// destroyedIn asks for several pages at once.
+func (c CompareKeys) destroyedIn(ctx context.Context, after, through int64) ([]event.Envelope, error) {
+	var pages [pagesAtOnce][]event.Envelope
+	var errs [pagesAtOnce]error
+	size := cmp.Or(c.Page, endingsPage)
+	var all sync.WaitGroup
+	for i := range pages {
+		all.Go(func() {
+			from := after + int64(i)*size
+			if from < through {
+				pages[i], errs[i] = c.Endings.DestroyedIn(ctx, from, min(from+size, through))
+			}
+		})
+	}
+	all.Wait()
+	return slices.Concat(pages[:]...), errors.Join(errs[:]...)
 }
 
 // settle has the vault agree with facts that say that keys were destroyed.

@@ -95,13 +95,13 @@ func (s *keyStore) DueKeys(_ context.Context, now time.Time, limit int) (due []u
 type keyRecord struct {
 	*fake.Record
 	keys *keyStore
-	page int64 // how many facts DestroyedAfter looks at
+	page int64 // how many facts a comparison looks at in one query
 
 	meanwhile *func() // what somebody else does right before the next append
 }
 
 func newKeyRecord() keyRecord {
-	return keyRecord{Record: fake.NewRecord(nil), keys: newKeyStore(), page: 7, meanwhile: new(func())}
+	return keyRecord{Record: fake.NewRecord(nil), keys: newKeyStore(), page: 3, meanwhile: new(func())}
 }
 
 func (r keyRecord) Append(ctx context.Context, a event.Append) (event.Appended, error) {
@@ -131,15 +131,13 @@ func (r keyRecord) Destroyed(_ context.Context, keys []personal.KeyID) (found []
 	return found, nil
 }
 
-func (r keyRecord) DestroyedAfter(ctx context.Context, seq int64) (found []event.Envelope, through int64, err error) {
-	published, err := r.Published(ctx)
-	through = max(seq, min(seq+r.page, published))
+func (r keyRecord) DestroyedIn(_ context.Context, after, through int64) (found []event.Envelope, err error) {
 	for _, env := range r.All() {
-		if _, ok := env.Fact.(system.KeyDestroyed); ok && env.Seq > seq && env.Seq <= through {
+		if _, ok := env.Fact.(system.KeyDestroyed); ok && env.Seq > after && env.Seq <= through {
 			found = append(found, env)
 		}
 	}
-	return found, through, err
+	return found, nil
 }
 
 func (r keyRecord) Unheard(_ context.Context, streams []event.Stream) (unheard []event.Stream, err error) {
@@ -176,7 +174,7 @@ func (r keyRecord) fact(t testing.TB, stream event.Stream, expected int64, fact 
 
 func (r keyRecord) compare() (usecase.Comparison, error) {
 	return usecase.CompareKeys{
-		Record: r, Endings: r, Keys: r.keys, Policy: keyPolicy{}, Now: func() time.Time { return noon },
+		Record: r, Endings: r, Keys: r.keys, Policy: keyPolicy{}, Now: func() time.Time { return noon }, Page: r.page,
 	}.Do(context.Background())
 }
 

@@ -78,6 +78,7 @@ func (l gated) Accept() (net.Conn, error) {
 type outside struct {
 	t        *testing.T
 	gate     gate
+	cluster  *kfake.Cluster
 	brokers  []string
 	postgres *embedded.Postgres
 	folder   string // of the PostgreSQL
@@ -87,13 +88,8 @@ type outside struct {
 
 func newOutside(t *testing.T) *outside {
 	o := &outside{t: t, folder: embeddedtest.TempDir(t), kafka: t.TempDir(), blobs: filepath.Join(t.TempDir(), "blobs")}
-	k, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.ListenFn(o.gate.listen), kfake.DataDir(o.kafka), kfake.SyncWrites(),
-		kfake.BrokerConfigs(map[string]string{"log.retention.ms": "-1", "default.replication.factor": "1"}))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(k.Close)
-	o.brokers = k.ListenAddrs()
+	o.startKafka(0)
+	t.Cleanup(func() { o.cluster.Close() })
 	o.startPostgres()
 	t.Cleanup(func() {
 		if err := o.postgres.Stop(); err != nil {
@@ -101,6 +97,31 @@ func newOutside(t *testing.T) *outside {
 		}
 	})
 	return o
+}
+
+// startKafka starts the broker on any port, or on the one that it had.
+func (o *outside) startKafka(port int) {
+	o.t.Helper()
+	var err error
+	o.cluster, err = kfake.NewCluster(kfake.NumBrokers(1), kfake.Ports(port), kfake.ListenFn(o.gate.listen), kfake.DataDir(o.kafka), kfake.SyncWrites(),
+		kfake.BrokerConfigs(map[string]string{"log.retention.ms": "-1", "default.replication.factor": "1"}))
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	o.brokers = o.cluster.ListenAddrs()
+}
+
+// stopKafka stops it, and returns its port.
+func (o *outside) stopKafka() (port int) {
+	o.t.Helper()
+	addr, err := net.ResolveTCPAddr("tcp", o.brokers[0])
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	o.gate.close()
+	o.cluster.Close()
+	o.gate.open()
+	return addr.Port
 }
 
 func (o *outside) startPostgres() {

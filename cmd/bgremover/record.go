@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 
 	"github.com/bgremover/bgremover/adapters/kafka"
@@ -41,6 +42,9 @@ type reading struct {
 // Next implements projector.Reading.
 func (r reading) Next(ctx context.Context) ([]projector.Entry, error) {
 	found, err := r.reader.Next(ctx)
+	if errors.Is(err, ledger.ErrLost) || errors.Is(err, ledger.ErrGap) {
+		return nil, fmt.Errorf("%w: %w", projector.ErrLost, err)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -306,6 +306,36 @@ func TestKafkaRestoredFromAnOlderCopy(t *testing.T) {
 	proven(t, data, nil)
 }
 
+// The same under a service that lives on: the views read the record again by themselves.
+func TestKafkaLosesItsTailUnderViews(t *testing.T) {
+	t.Parallel()
+	o := newOutside(t)
+	data := dataFolder(t)
+	s := o.serve(data)
+	first := s.cutout(smallPhoto(t))
+	older := filepath.Join(embeddedtest.TempDir(t), "kafka")
+	port := o.stopKafka()
+	copyFolder(t, o.kafka, older)
+	o.startKafka(port)
+	second := s.cutout(smallPhoto(t))
+	s.deleted(first)
+	before := s.record()
+
+	port = o.stopKafka()
+	copyFolder(t, older, o.kafka)
+	o.startKafka(port)
+	s.logs("ALARM: the broker")
+	third := s.cutout(smallPhoto(t))
+	continues(t, s.record(), before)
+	for a, status := range map[accepted]string{first: "deleted", second: "ready", third: "ready"} {
+		if got := s.status(a); got != status {
+			t.Errorf("a picture is %s, not %s", got, status)
+		}
+	}
+	s.stop()
+	proven(t, data, o.env())
+}
+
 // Kafka and Postgres that do not belong together have other bytes under the same numbers.
 // Nothing is appended any more; the service stays up, and says what to do.
 func TestForkStopsEverything(t *testing.T) {

@@ -34,7 +34,8 @@ type SequencerConfig struct {
 	// Publisher stores messages in the order given, acknowledged by all replicas. Publish
 	// returns nil only when every one of them is stored; on an error any of them may be.
 	Publisher message.Publisher
-	// Record reads the record back, once at the beginning of each term.
+	// Record reads the record back at the beginning of each term, and where it ends while
+	// there is nothing to do.
 	Record Source
 	// Conn is for the connection that holds the lock; it MUST NOT lead through a pooler in
 	// transaction mode. Nil: as the ledger's pool.
@@ -48,6 +49,9 @@ type SequencerConfig struct {
 	// Pause is the first pause between two terms, doubled while none gets to its work, up to
 	// 20 times of it; 250 ms if zero.
 	Pause time.Duration
+	// Watch is how often it looks, while there is nothing to do, whether the broker still has
+	// what it acknowledged; 10 s if zero.
+	Watch time.Duration
 }
 
 // Sequencer gives facts their numbers and publishes them. Any number of them may run; one
@@ -105,6 +109,9 @@ func NewSequencer(l *Ledger, c SequencerConfig) *Sequencer {
 	}
 	if c.Pause == 0 {
 		c.Pause = 250 * time.Millisecond
+	}
+	if c.Watch == 0 {
+		c.Watch = 10 * time.Second
 	}
 	return &Sequencer{ledger: l, SequencerConfig: c}
 }

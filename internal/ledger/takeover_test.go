@@ -1,6 +1,7 @@
 package ledger_test
 
 import (
+	"context"
 	"errors"
 	"reflect"
 	"strconv"
@@ -416,4 +417,43 @@ func (w *world) entries(n int) []ledger.Entry {
 		all = append(all, more...)
 	}
 	return all
+}
+
+// lagging is a source whose next answers say that the partition is empty.
+type lagging struct {
+	ledger.Source
+	answers atomic.Int64
+	short   atomic.Int64
+}
+
+func (l *lagging) Fetch(ctx context.Context, from int64, wait time.Duration) (ledger.Fetched, error) {
+	f, err := l.Source.Fetch(ctx, from, wait)
+	if l.short.Load() > 0 {
+		l.short.Add(-1)
+		f = ledger.Fetched{Next: from}
+	}
+	l.answers.Add(1)
+	return f, err
+}
+
+// Also an idle sequencer notices that the broker lost what it acknowledged; that its end lags
+// once, as after a change of leaders, is no loss.
+func TestIdleSequencerLooks(t *testing.T) {
+	w := newWorld(t)
+	var l lagging
+	s, _ := w.sequencer(func(c *ledger.SequencerConfig) {
+		l.Source = c.Record
+		c.Record, c.Watch = &l, 5*time.Millisecond
+	})
+	_, err := w.ledger.Append(t.Context(), w.upload(newImage()))
+	must(t, err)
+	for short, terms := range []int64{1, 1, 2} {
+		l.short.Store(int64(short))
+		seen := l.answers.Load()
+		eventually(t, "it looks again", func() bool { return l.answers.Load() > seen+4 })
+		if got := s.Counters().Terms.Load(); got != terms || s.Counters().Lost.Load() != terms-1 {
+			t.Errorf("short %d times: %d terms, %d losses", short, got, s.Counters().Lost.Load())
+		}
+	}
+	w.record(1)
 }

@@ -25,6 +25,7 @@ type term struct {
 	through int64        // up to here everything is published
 	offset  int64        // a copy of through stands there or later
 	top     int64        // the highest offset that the broker returned; -1 while there is none
+	short   bool         // when it was last looked at, the partition ended before top
 	signs   signs
 	stale   time.Time // uploads that are older are not handed to the processors again
 }
@@ -110,6 +111,8 @@ func (t *term) work(ctx context.Context) error {
 	defer poll.Stop()
 	var flying, next []numbered
 	landed := make(chan flight, 1)
+	watch := time.NewTicker(t.Watch)
+	defer watch.Stop()
 	sign, stop := t.Signing.ticks()
 	defer stop()
 	look := true // at the queue
@@ -151,9 +154,37 @@ func (t *term) work(ctx context.Context) error {
 				return fmt.Errorf("look at the queue: %w", err)
 			}
 			look = look || queued
+		case <-watch.C:
+			if len(flying) > 0 {
+				continue // it will tell where it landed
+			}
+			if err := t.watch(db); err != nil {
+				return err
+			}
 		}
 	}
 }
+
+// watch fails when the record ends before what the broker acknowledged, twice in a row: right
+// after a change of leaders the end may lag. While nothing is published, nothing else would
+// tell. A broker that is away has lost nothing yet.
+func (t *term) watch(ctx context.Context) error {
+	brief, cancel := context.WithTimeout(ctx, watchTime)
+	defer cancel()
+	f, err := t.Record.Fetch(brief, max(t.top, 0), 0)
+	if err != nil {
+		return nil
+	}
+	was := t.short
+	t.short = f.End <= t.top
+	if was && t.short {
+		return fmt.Errorf("ledger: the partition ends at offset %d, and offset %d was acknowledged: %w", f.End, t.top, ErrLost)
+	}
+	return nil
+}
+
+// watchTime bounds how long watch waits for the broker.
+const watchTime = 2 * time.Second
 
 // stopTime is how long what is under way may go on after a term is asked to end.
 const stopTime = 5 * time.Second

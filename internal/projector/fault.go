@@ -28,7 +28,7 @@ func (f *fault) Error() string {
 	return fmt.Sprintf("fact %d (%s): %s", f.seq, f.fact, f.cause)
 }
 
-// alarm is what a reader of the record says when it must not go on.
+// alarm is what a reader of the record says when it must not go on, at least not now.
 type alarm struct{ cause error }
 
 func (a *alarm) Error() string { return "the record is damaged: " + a.cause.Error() }
@@ -73,7 +73,7 @@ func final(err error) bool {
 	_, isFault := errors.AsType[*fault](err)
 	_, isRejected := errors.AsType[*rejected](err)
 	_, isAlarm := errors.AsType[*alarm](err)
-	return isFault || isRejected || isAlarm
+	return isFault || isRejected || isAlarm && !errors.Is(err, ErrLost)
 }
 
 // describe returns what may be logged of an error: a database's own text may quote a value.

@@ -32,8 +32,12 @@ func (r *runner) run(ctx context.Context) {
 			pause = r.tuning.firstTry
 		}
 		r.is(Retrying, describe(err))
-		r.with.Log.WarnContext(ctx, "a projection waits to try again",
-			"view", r.view.Name, "after_seq", r.health().Seq, "pause", pause, "cause", describe(err))
+		log := r.with.Log.With("view", r.view.Name, "after_seq", r.health().Seq, "pause", pause, "cause", describe(err))
+		if errors.Is(err, ErrLost) {
+			log.ErrorContext(ctx, "ALARM: a projection waits until the record is whole, and reads it again")
+		} else {
+			log.WarnContext(ctx, "a projection waits to try again")
+		}
 		select {
 		case <-ctx.Done():
 			return

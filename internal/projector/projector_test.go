@@ -168,7 +168,7 @@ func TestFactThatCannotBeApplied(t *testing.T) {
 			if err := p.WaitFor(t.Context(), "other", 5); err != nil {
 				t.Errorf("the other view: %v", err)
 			}
-			if err := p.WaitFor(t.Context(), "total", 4); !errors.Is(err, projector.ErrBehind) {
+			if err := p.WaitFor(t.Context(), "total", 4); !errors.Is(err, projector.ErrStopped) {
 				t.Errorf("waiting for what a stopped view will not show: %v", err)
 			}
 			health := p.Health()[0]
@@ -245,6 +245,50 @@ func TestDamagedRecordStopsTheView(t *testing.T) {
 				t.Errorf("cause %q", cause)
 			}
 		})
+	}
+}
+
+// What the broker lost comes back, and so does the view, by itself.
+func TestRecordThatIsWholeAgain(t *testing.T) {
+	db, whole := open(t), remembering(1, 2, 3, 4)
+	var lost atomic.Bool
+	lost.Store(true)
+	var readings atomic.Int32
+	record := func(after projector.Checkpoint) projector.Reading {
+		readings.Add(1)
+		if !lost.Load() {
+			return whole.readFrom(after)
+		}
+		rest := remembering(1, 2).readFrom(after)
+		return scripted(func() ([]projector.Entry, error) {
+			if after.Seq == 0 {
+				after.Seq = 2
+				return rest.Next(t.Context())
+			}
+			return nil, fmt.Errorf("%w: fact 3", projector.ErrLost)
+		})
+	}
+	var log bytes.Buffer
+	p, err := projector.New(projector.Config{DB: db, Record: record, Decode: decode, Log: logTo(&log)}, total)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Hurry(2)
+	stop := start(p)
+	until(t, "the view reads the record again and again", func() bool { return readings.Load() > 3 && state(p) == projector.Retrying })
+	if seq := p.Health()[0].Seq; seq != 2 {
+		t.Errorf("meanwhile the view is at %d", seq)
+	}
+	lost.Store(false)
+	if err := p.WaitFor(t.Context(), "total", 4); err != nil {
+		t.Fatal(err)
+	}
+	stop()
+	if got, want := shown(t, db), expected([]int64{1, 2, 3, 4}); got != want {
+		t.Errorf("shown %+v, want %+v", got, want)
+	}
+	if !strings.Contains(log.String(), "ALARM: a projection waits until the record is whole") {
+		t.Errorf("nobody was alarmed:\n%s", &log)
 	}
 }
 

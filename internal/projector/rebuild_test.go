@@ -417,7 +417,7 @@ func TestRebuildOfAStoppedView(t *testing.T) {
 		t.Errorf("rebuild: %+v, %v", reports, err)
 	}
 	record.add(4, 5)
-	if err := p.WaitFor(t.Context(), "sums", 22); err != nil && !errors.Is(err, projector.ErrBehind) {
+	if err := p.WaitFor(t.Context(), "sums", 22); err != nil && !errors.Is(err, projector.ErrStopped) {
 		t.Fatal(err)
 	}
 	until(t, "the view goes on", func() bool { return p.Health()[0].Seq == 22 })

@@ -112,7 +112,7 @@ func TestSkip(t *testing.T) {
 		}
 		d.skip(seq)
 	}
-	if err := p.WaitFor(t.Context(), "sums", 40); err != nil && !errors.Is(err, projector.ErrBehind) {
+	if err := p.WaitFor(t.Context(), "sums", 40); err != nil && !errors.Is(err, projector.ErrStopped) {
 		t.Fatal(err)
 	}
 	until(t, "the view follows", func() bool { h := p.Health()[0]; return h.State == projector.Following && h.Seq == 40 && h.At == 0 })

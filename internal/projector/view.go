@@ -2,6 +2,7 @@ package projector
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"regexp"
 	"time"
@@ -53,11 +54,16 @@ type Record func(after Checkpoint) Reading
 type Reading interface {
 	// Next returns the next entries, at least one, in order of seq. It waits for them as long
 	// as ctx lives, also while Kafka is away. Any error but that of ctx is an alarm: the record
-	// does not hold what it held, and the view stops. The entries belong to the caller.
+	// does not hold what it held, and the view stops; with ErrLost, until it is whole again.
+	// The entries belong to the caller.
 	Next(ctx context.Context) ([]Entry, error)
 	// Close gives back what the reading holds. It is called once, after the last Next.
 	Close() error
 }
+
+// ErrLost says that a part of the record is missing which the sequencer publishes again: a new
+// reading goes on once it has.
+var ErrLost = errors.New("projector: a part of the record is missing")
 
 // Decode turns an entry into the fact in its envelope, as internal/ledger's Codec does. An
 // error is final, unless it is event.ErrUnavailable.

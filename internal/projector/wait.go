@@ -12,9 +12,14 @@ import (
 var ErrBehind = refusal.New(refusal.Unavailable, "view.behind",
 	"This page has not caught up with what just happened.", "Try again in a few seconds.")
 
+// ErrStopped answers the same when waiting does not help.
+var ErrStopped = refusal.New(refusal.Unavailable, "view.stopped",
+	"This page shows less than the record holds: what keeps it up to date has stopped.",
+	"Nothing is lost. Whoever runs this service has the alarm, and sees with 'bgremover projections' what it is.")
+
 // WaitFor returns once the view shows everything up to and including seq, whoever keeps it.
-// It waits five seconds at most, or as long as ctx allows; then, and at once when the view has
-// stopped, it returns [ErrBehind].
+// It waits five seconds at most, or as long as ctx allows, and then returns [ErrBehind]; when the
+// view has stopped, [ErrStopped] at once.
 func (p *Projector) WaitFor(ctx context.Context, view string, seq int64) error {
 	r, ok := p.runners[view]
 	if !ok {
@@ -30,7 +35,7 @@ func (p *Projector) WaitFor(ctx context.Context, view string, seq int64) error {
 		case reached >= seq:
 			return nil
 		case state == Stopped:
-			return ErrBehind
+			return ErrStopped
 		}
 		select {
 		case <-raised:

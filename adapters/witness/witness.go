@@ -78,8 +78,12 @@ func (w *Witness) Cosign(ctx context.Context, note []byte, prove func(ctx contex
 	}
 	old := min(w.last(), c.Size)
 	lines, err := w.ask(ctx, note, old, prove)
-	if other, ok := errors.AsType[sawAnother](err); ok && other.size != old && other.size <= c.Size {
+	other, ok := errors.AsType[sawAnother](err)
+	if ok && other.size != old && other.size <= c.Size {
 		lines, err = w.ask(ctx, note, other.size, prove)
+	}
+	if ok && other.size > c.Size {
+		err = fmt.Errorf("%w: %w", err, ledger.ErrContradicted)
 	}
 	if err != nil {
 		return "", fmt.Errorf("the witness %s: %w", w.Name(), err)
@@ -108,7 +112,7 @@ func (w *Witness) saw(size int64) {
 type sawAnother struct{ size int64 }
 
 func (s sawAnother) Error() string {
-	return fmt.Sprintf("it saw a checkpoint of %d facts last, which does not fit: if this record was ever larger, or had another beginning, the witness is the one who is right", s.size)
+	return fmt.Sprintf("it saw a checkpoint of %d facts last", s.size)
 }
 
 // ask makes one request.
@@ -157,7 +161,7 @@ func (w *Witness) understand(answer *http.Response, said string) (lines string, 
 	case http.StatusNotFound:
 		return "", errors.New("it does not know this log: its operator has to add the log's name and key (bgremover log key)")
 	case http.StatusUnprocessableEntity:
-		return "", errors.New("it does not accept our consistency proof: look at once whether the record was changed, with bgremover log verify")
+		return "", fmt.Errorf("it does not accept our consistency proof: %w", ledger.ErrContradicted)
 	}
 	return "", fmt.Errorf("it answered %s", answer.Status)
 }

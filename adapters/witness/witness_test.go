@@ -20,6 +20,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/bgremover/bgremover/adapters/witness"
+	"github.com/bgremover/bgremover/internal/ledger"
 	"github.com/bgremover/bgremover/internal/merkle"
 )
 
@@ -209,13 +210,16 @@ func TestWitnessRefuses(t *testing.T) {
 		log    *log
 		signed []byte
 		says   string
+		alarm  bool
 	}{
-		"forked":        {forked, forked.grow(200, "another"), "consistency proof"},
-		"rolled back":   {shorter, shorter.grow(50, "fact"), "100 facts last"},
-		"another's key": {other, other.grow(120, "fact"), "newest key"},
+		"forked":        {forked, forked.grow(200, "another"), "consistency proof", true},
+		"rolled back":   {shorter, shorter.grow(50, "fact"), "100 facts last", true},
+		"another's key": {other, other.grow(120, "fact"), "newest key", false},
 	} {
 		if lines, err := w.Cosign(t.Context(), c.signed, c.log.prove); err == nil || !strings.Contains(err.Error(), c.says) || !strings.Contains(err.Error(), "witness.example") {
 			t.Errorf("%s: %q, %v", name, lines, err)
+		} else if errors.Is(err, ledger.ErrContradicted) != c.alarm {
+			t.Errorf("%s: an alarm? %v", name, err)
 		}
 	}
 	if theirs.tree.N != 100 {

@@ -69,13 +69,13 @@ type signs struct {
 	last   head  // the newest checkpoint, as far as this term knows
 	top    int64 // the highest offset of the topic; -1 while there is none
 	done   chan func(context.Context) error
-	away   map[string]bool // witnesses of whose absence was warned
+	told   map[string]slog.Level // what was last said of each witness
 }
 
 func newSigns() signs {
 	return signs{
 		done: make(chan func(context.Context) error, 2), // one publishes, one asks: neither waits
-		away: map[string]bool{},
+		told: map[string]slog.Level{},
 	}
 }
 

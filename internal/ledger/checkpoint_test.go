@@ -1,9 +1,11 @@
 package ledger_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -457,12 +459,13 @@ func migrated(t *testing.T) string {
 
 // witness is one in this process.
 type witness struct {
+	name  string
 	lines string
-	err   error
+	errs  []error // of one request after the other; the last of them again and again
 	asked chan int64
 }
 
-func (w *witness) Name() string { return "witness.example" }
+func (w *witness) Name() string { return w.name }
 
 func (w *witness) Cosign(ctx context.Context, note []byte, prove func(context.Context, int64) ([]merkle.Hash, error)) (string, error) {
 	c, err := merkle.ReadCheckpoint(note)
@@ -473,14 +476,22 @@ func (w *witness) Cosign(ctx context.Context, note []byte, prove func(context.Co
 		return "", err
 	}
 	w.asked <- c.Size
-	return w.lines, w.err
+	if len(w.errs) == 0 {
+		return w.lines, nil
+	}
+	err = w.errs[0]
+	w.errs = w.errs[min(1, len(w.errs)-1):]
+	return "", err
 }
 
 func TestWitnessesSignWhatIsPublic(t *testing.T) {
 	w := newWorld(t)
-	good := &witness{lines: "— witness.example AAAAAAECAwQFBgcI\n", asked: make(chan int64, 100)}
-	away := &witness{err: errors.New("away"), asked: make(chan int64, 100)}
-	_, stop := w.sequencer(w.signing(newSafe(), func(c *ledger.Signing) { c.Witnesses = []ledger.Witness{good, away} }))
+	var said bytes.Buffer
+	w.log = slog.New(slog.NewTextHandler(&said, nil))
+	good := &witness{name: "witness.example", lines: "— witness.example AAAAAAECAwQFBgcI\n", asked: make(chan int64, 100)}
+	away := &witness{name: "away", errs: []error{errors.New("away")}, asked: make(chan int64, 100)}
+	another := &witness{name: "another", errs: []error{errors.New("away"), ledger.ErrContradicted}, asked: make(chan int64, 100)}
+	_, stop := w.sequencer(w.signing(newSafe(), func(c *ledger.Signing) { c.Witnesses = []ledger.Witness{good, away, another} }))
 	for size := int64(10); size <= 30; size += 10 {
 		w.fill(10, 50)
 		w.published(size)
@@ -492,6 +503,16 @@ func TestWitnessesSignWhatIsPublic(t *testing.T) {
 	stop()
 	if len(good.asked) < 3 || len(away.asked) < 3 {
 		t.Errorf("asked %d and %d times", len(good.asked), len(away.asked))
+	}
+	for text, times := range map[string]int{
+		"level=WARN msg=\"a witness does not sign; it is asked again with each checkpoint\" witness=away":    1,
+		"level=WARN msg=\"a witness does not sign; it is asked again with each checkpoint\" witness=another": 1,
+		"level=ERROR msg=\"ALARM: a witness saw another record\" witness=another":                            1,
+		"witness=witness.example": 0,
+	} {
+		if n := strings.Count(said.String(), text); n != times {
+			t.Errorf("%d times %q in\n%s", n, text, &said)
+		}
 	}
 	w.audit()
 }

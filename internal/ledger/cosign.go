@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -21,6 +22,10 @@ type Witness interface {
 	// signs, verified. prove proves that the checkpoint's tree begins with an older one.
 	Cosign(ctx context.Context, note []byte, prove func(ctx context.Context, old int64) ([]merkle.Hash, error)) (lines string, err error)
 }
+
+// ErrContradicted is what a witness says who has seen another record under this name: a larger
+// one, or one that this one does not continue.
+var ErrContradicted = errors.New("what it saw of this record before does not fit: look at once whether the record was rolled back or changed, with bgremover log verify; if it was not, somebody else signs with the log's key")
 
 // witnessTime bounds how long witnesses may take. Nothing waits for them.
 const witnessTime = 15 * time.Second
@@ -53,11 +58,7 @@ func (t *term) askWitnesses(s signed) {
 func (t *term) cosigned(ctx context.Context, s signed, lines []string, errs []error) error {
 	t.signs.asking = false
 	for i, w := range t.Signing.Witnesses {
-		if errs[i] != nil && !t.signs.away[w.Name()] {
-			t.Log.WarnContext(ctx, "a witness does not sign; it is asked again with each checkpoint",
-				slog.String("witness", w.Name()), slog.Any("err", errs[i]))
-		}
-		t.signs.away[w.Name()] = errs[i] != nil
+		t.tellOf(ctx, w.Name(), errs[i])
 	}
 	added := strings.Join(lines, "")
 	if added == "" {
@@ -77,4 +78,22 @@ func (t *term) cosigned(ctx context.Context, s signed, lines []string, errs []er
 		return fmt.Errorf("keep what witnesses signed: %w", err)
 	}
 	return t.signNext(ctx)
+}
+
+// tellOf says what is wrong with a witness, once until that changes for the better.
+func (t *term) tellOf(ctx context.Context, witness string, err error) {
+	before, now := t.signs.told[witness], slog.LevelInfo
+	switch {
+	case errors.Is(err, ErrContradicted):
+		now = slog.LevelError
+		if before < now {
+			t.Log.ErrorContext(ctx, "ALARM: a witness saw another record", slog.String("witness", witness), slog.Any("err", err))
+		}
+	case err != nil:
+		now = slog.LevelWarn
+		if before < now {
+			t.Log.WarnContext(ctx, "a witness does not sign; it is asked again with each checkpoint", slog.String("witness", witness), slog.Any("err", err))
+		}
+	}
+	t.signs.told[witness] = now
 }

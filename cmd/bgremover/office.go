@@ -109,15 +109,12 @@ func (o office) lastBy(ctx context.Context, t time.Time) (int64, error) {
 
 // Facts implements officer.Record.
 func (o office) Facts(ctx context.Context, seqs ...int64) (map[int64]event.Envelope, error) {
-	found, codec := make(map[int64]event.Envelope, len(seqs)), sealedCodec()
-	for _, seq := range seqs {
-		body, err := o.tree.Fact(ctx, seq)
-		if errors.Is(err, ledger.ErrNoFact) {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
+	bodies, err := o.tree.Facts(ctx, seqs...)
+	if err != nil {
+		return nil, err
+	}
+	found, codec := make(map[int64]event.Envelope, len(bodies)), sealedCodec()
+	for seq, body := range bodies {
 		if found[seq], err = codec.Decode(ctx, seq, body); err != nil {
 			return nil, err
 		}

@@ -25,10 +25,12 @@ type signed struct {
 	kind string
 	size int64
 	note []byte
+	// offset is where Kafka has it; nil: it is not published yet.
+	offset *int64
 }
 
 func (s signed) insert(ctx context.Context, tx pgx.Tx, at time.Time) error {
-	_, err := tx.Exec(ctx, "insert into ledger.checkpoints (n, kind, size, note, at) values ($1, $2, $3, $4, $5)", s.n, s.kind, s.size, s.note, at)
+	_, err := tx.Exec(ctx, `insert into ledger.checkpoints (n, kind, size, note, at, "offset") values ($1, $2, $3, $4, $5, $6)`, s.n, s.kind, s.size, s.note, at, s.offset)
 	return err
 }
 
@@ -46,15 +48,21 @@ type book struct {
 }
 
 // openBook keeps everybody else from signing until the transaction ends, and reads what
-// was signed. It does not wait long for others.
+// was signed.
 func openBook(ctx context.Context, tx pgx.Tx) (book, error) {
-	batch := &pgx.Batch{}
-	batch.Queue("set local lock_timeout = '2s'")
-	batch.Queue("lock table ledger.checkpoints in exclusive mode")
-	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
+	if err := lockBook(ctx, tx); err != nil {
 		return book{}, err
 	}
 	return readBook(ctx, tx)
+}
+
+// lockBook keeps everybody else from signing until the transaction ends. It does not wait
+// long for others.
+func lockBook(ctx context.Context, tx pgx.Tx) error {
+	batch := &pgx.Batch{}
+	batch.Queue("set local lock_timeout = '2s'")
+	batch.Queue("lock table ledger.checkpoints in exclusive mode")
+	return tx.SendBatch(ctx, batch).Close()
 }
 
 func readBook(ctx context.Context, db querier) (b book, err error) {

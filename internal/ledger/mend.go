@@ -65,7 +65,7 @@ func (t *term) readTopic(ctx context.Context) error {
 	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
 		return err
 	}
-	r := topicReading{term: t, seen: map[int64]bool{}, early: map[int64]Entry{}}
+	r := topicReading{term: t, early: map[int64]Entry{}}
 	if known {
 		there, err := r.from(ctx, offset, &s)
 		if err != nil || there && len(r.early) == 0 {
@@ -82,7 +82,7 @@ func (t *term) readTopic(ctx context.Context) error {
 // topicReading is one reading of the topic.
 type topicReading struct {
 	*term
-	seen  map[int64]bool
+	seen  []bool          // those in Postgres, by number: the topic may have half a million a year
 	early map[int64]Entry // those that are unknown, and come before one that is unknown, too
 }
 
@@ -168,9 +168,18 @@ func (r *topicReading) take(ctx context.Context, entries []Entry) error {
 		case !has:
 			r.early[e.Seq] = e
 		}
-		r.seen[e.Seq] = true
+		if has {
+			r.saw(e.Seq)
+		}
 	}
 	return r.adoptSigned(ctx)
+}
+
+func (r *topicReading) saw(n int64) {
+	if more := n + 1 - int64(len(r.seen)); more > 0 {
+		r.seen = append(r.seen, make([]bool, more)...)
+	}
+	r.seen[n] = true
 }
 
 // contradicts says that another entry with the same number was read before.
@@ -195,7 +204,7 @@ func (r *topicReading) adoptSigned(ctx context.Context) error {
 		return nil
 	}
 	return pgx.BeginFunc(ctx, r.conn, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, "lock table ledger.checkpoints in exclusive mode"); err != nil {
+		if err := lockBook(ctx, tx); err != nil {
 			return err
 		}
 		var n int64
@@ -217,6 +226,7 @@ func (r *topicReading) adoptSigned(ctx context.Context) error {
 			if err != nil {
 				return fmt.Errorf("ledger: entry %d of the topic %s (offset %d) is not the log's (%w): %w", n, TopicCheckpoints, e.Offset, err, ErrFork)
 			}
+			s.offset = &e.Offset
 			err = s.insert(ctx, tx, r.Signing.now())
 			if isUnique(err, "checkpoints_size") {
 				err = fmt.Errorf("ledger: entry %d of the topic %s (offset %d) is a second checkpoint over %d facts: %w", n, TopicCheckpoints, e.Offset, s.size, ErrFork)
@@ -224,9 +234,7 @@ func (r *topicReading) adoptSigned(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			if _, err := tx.Exec(ctx, `update ledger.checkpoints set "offset" = $2 where n = $1`, n, e.Offset); err != nil {
-				return err
-			}
+			r.saw(n)
 			if s.kind == kindRotation {
 				if keys, err = readKeys(ctx, tx); err != nil {
 					return err
@@ -257,11 +265,13 @@ func (r *topicReading) missing(ctx context.Context) error {
 	for n, e := range r.early {
 		return fmt.Errorf("ledger: the topic %s has an entry %d (offset %d), and those before it are lost: %w", TopicCheckpoints, n, e.Offset, ErrFork)
 	}
-	seen := make([]int64, 0, len(r.seen))
-	for n := range r.seen {
-		seen = append(seen, n)
+	var gaps []int64
+	for n, seen := range r.seen {
+		if !seen {
+			gaps = append(gaps, int64(n))
+		}
 	}
-	lost, err := r.conn.Exec(ctx, `update ledger.checkpoints set "offset" = null where "offset" is not null and n <> all($1)`, seen)
+	lost, err := r.conn.Exec(ctx, `update ledger.checkpoints set "offset" = null where "offset" is not null and (n >= $1 or n = any($2))`, len(r.seen), gaps)
 	if err == nil && lost.RowsAffected() > 0 {
 		r.counts.Lost.Add(1)
 		r.Log.ErrorContext(ctx, "ALARM: the broker lost checkpoints that it had acknowledged; they are published again", slog.Int64("checkpoints", lost.RowsAffected()))

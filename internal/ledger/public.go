@@ -68,7 +68,7 @@ type Proof struct {
 
 // ErrNotCovered is the refusal of a proof that the next checkpoint makes possible.
 var ErrNotCovered = refusal.New(refusal.Conflict, "log.not_covered", "The newest checkpoint was signed before this fact.",
-	"Try again after the next one: there is one a minute.")
+	"Try again after the next one: the service signs one from time to time, each minute if its operator set nothing else.")
 
 // Prove proves that a published fact is in the newest public checkpoint.
 func (t *Tree) Prove(ctx context.Context, seq int64) (Proof, error) {

@@ -55,6 +55,9 @@ create table if not exists ledger.facts (
     constraint facts_version unique (stream, version)
 );
 
+-- Of few facts, and any collation will do.
+create index if not exists facts_of_projections on ledger.facts (pos, idx) where stream like 'projection/%';
+
 create table if not exists ledger.queue (
     pos   bigint primary key,
     facts int    not null,

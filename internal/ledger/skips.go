@@ -12,7 +12,7 @@ import (
 // Skips returns the facts that a view passes over, because somebody has recorded that, in
 // ascending order. Nothing personal is opened.
 func (l *Ledger) Skips(ctx context.Context, view string) ([]int64, error) {
-	// A pattern that begins with a constant is looked up in the index of streams.
+	// The pattern is that of the index facts_of_projections.
 	rows, err := l.pool.Query(ctx, `
 		select n.seq, f.body
 		  from ledger.facts f join ledger.numbers n using (pos, idx) cross join ledger.published p

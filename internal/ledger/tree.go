@@ -103,18 +103,33 @@ func joinHashes(hashes []merkle.Hash) []byte {
 // ErrNoFact is the refusal of a seq that no published fact has.
 var ErrNoFact = refusal.New(refusal.Missing, "record.no_such_fact", "No fact of the record has this number.", "Ask for one between 1 and the number of the newest fact.")
 
+// Facts returns the stored bytes of published facts, of those that there are.
+func (t *Tree) Facts(ctx context.Context, seqs ...int64) (map[int64][]byte, error) {
+	rows, err := t.db.Query(ctx, `
+		select n.seq, f.body
+		  from ledger.numbers n join ledger.facts f using (pos, idx)
+		 where n.seq = any($1) and n.seq <= (select through from ledger.published)`, seqs)
+	if err != nil {
+		return nil, fmt.Errorf("ledger: read facts: %w", err)
+	}
+	found := make(map[int64][]byte, len(seqs))
+	var seq int64
+	var body []byte
+	if _, err := pgx.ForEachRow(rows, []any{&seq, &body}, func() error { found[seq] = body; return nil }); err != nil {
+		return nil, fmt.Errorf("ledger: read facts: %w", err)
+	}
+	return found, nil
+}
+
 // Fact returns the stored bytes of a published fact.
 func (t *Tree) Fact(ctx context.Context, seq int64) ([]byte, error) {
-	var body []byte
-	err := t.db.QueryRow(ctx, `
-		select f.body
-		  from ledger.numbers n join ledger.facts f using (pos, idx)
-		 where n.seq = $1 and n.seq <= (select through from ledger.published)`, seq).Scan(&body)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return nil, ErrNoFact
-	}
+	found, err := t.Facts(ctx, seq)
 	if err != nil {
-		return nil, fmt.Errorf("ledger: read fact %d: %w", seq, err)
+		return nil, err
+	}
+	body, has := found[seq]
+	if !has {
+		return nil, ErrNoFact
 	}
 	return body, nil
 }

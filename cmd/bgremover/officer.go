@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/url"
 	"strings"
 
@@ -39,8 +40,22 @@ func (c *officerLinkCmd) run(ctx context.Context, std streams) error {
 	if _, err := fmt.Fprintln(std.out, link.Link); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(std.err, "It opens one session, for whoever has it, until %s. Give it to nobody else.\n", link.Until.UTC().Format("15:04:05 UTC"))
+	note := "It opens one session, for whoever has it, until " + link.Until.UTC().Format("15:04:05 UTC") + ". Give it to nobody else.\n"
+	if inClear(link.Link) {
+		note += "It goes over plain HTTP: whoever listens on the way has the session, too. Serve people by HTTPS (--tls-cert, or --behind-tls-proxy).\n"
+	}
+	_, err = fmt.Fprint(std.err, note)
 	return err
+}
+
+// inClear says whether somebody on the way to an address can read what is sent.
+func inClear(address string) bool {
+	u, err := url.Parse(address)
+	if err != nil || u.Scheme == "https" {
+		return false
+	}
+	ip := net.ParseIP(u.Hostname())
+	return u.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback())
 }
 
 // siteOf checks the address of a site and returns it without a slash at its end.

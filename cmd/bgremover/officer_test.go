@@ -180,9 +180,14 @@ func TestOfficerLinkWantsToKnowTheSite(t *testing.T) {
 	if _, errs, code := bgremover(t, append(args, "--url", "https://bg.example.org/pages")...); code != 1 || !strings.Contains(errs, "the address of a site") {
 		t.Errorf("no site: %d, %s", code, errs)
 	}
-	out, errs, code := bgremover(t, append(args, "--url", "https://bg.example.org/")...)
-	if code != 0 || !strings.HasPrefix(out, "https://bg.example.org/officer/enter?link=") {
-		t.Errorf("with a site: %d, %s%s", code, out, errs)
+	for _, site := range []struct {
+		url   string
+		warns bool
+	}{{"https://bg.example.org/", false}, {"http://bg.example.org", true}, {"http://192.0.2.7:8080", true}, {"http://127.0.0.1:8080", false}, {"http://localhost", false}} {
+		out, errs, code := bgremover(t, append(args, "--url", site.url)...)
+		if code != 0 || !strings.HasPrefix(out, strings.TrimSuffix(site.url, "/")+"/officer/enter?link=") || strings.Contains(errs, "plain HTTP") != site.warns {
+			t.Errorf("%s: %d, %s%s", site.url, code, out, errs)
+		}
 	}
 	if got := story(s.record()); got != "staff.invited" {
 		t.Errorf("recorded: %s", got)

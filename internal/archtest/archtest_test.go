@@ -30,6 +30,7 @@ var rules = []struct {
 	{folder: "internal/ledger", ours: []string{"domain", "internal/fault", "internal/merkle"}, outside: []string{"github.com/jackc/pgx/v5", "github.com/ThreeDotsLabs/watermill/message", "github.com/google/uuid"}},
 	{folder: "internal/audit", ours: []string{"domain", "internal/merkle", "internal/ledger"}, not: []string{"net/http", "database/sql"}},
 	{folder: "internal/projector", ours: []string{"domain", "internal/fault", "internal/merkle"}, outside: []string{"github.com/jackc/pgx/v5", "github.com/ThreeDotsLabs/watermill/message"}},
+	{folder: "internal/projector/projectortest", ours: []string{"internal/embedded/embeddedtest", "internal/projector"}, outside: []string{"github.com/jackc/pgx/v5"}},
 	{folder: "internal/merkle", ours: []string{"domain"}, outside: []string{"golang.org/x/mod/sumdb", "github.com/transparency-dev/merkle"}, not: []string{"net/http"}},
 	{folder: "internal/evidence", ours: []string{"domain", "internal/merkle"}, outside: []string{"golang.org/x/mod/sumdb", "github.com/transparency-dev/merkle"}, not: []string{"net/http"}},
 	{folder: "internal/cutout", ours: []string{"domain"}, outside: []string{"github.com/bep/imagemeta", "golang.org/x/image"}},

@@ -17,8 +17,8 @@ import (
 	"github.com/bgremover/bgremover/domain/image"
 	"github.com/bgremover/bgremover/domain/personal"
 	"github.com/bgremover/bgremover/domain/system"
-	"github.com/bgremover/bgremover/internal/embedded/embeddedtest"
 	"github.com/bgremover/bgremover/internal/projector"
+	"github.com/bgremover/bgremover/internal/projector/projectortest"
 	"github.com/bgremover/bgremover/projections/images"
 )
 
@@ -50,27 +50,9 @@ func newImage() id.Image { return id.Image(uuid.NewString()) }
 
 var view = projector.View{Name: images.Name, Schema: images.Schema, Apply: images.Apply, Purge: images.Purge}
 
-// open gives a database on which the view's tables are the ones that are meant.
 func open(t testing.TB) *pgxpool.Pool {
 	t.Helper()
-	config, err := pgxpool.ParseConfig(embeddedtest.NewDatabase(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	config.ConnConfig.RuntimeParams["search_path"] = images.Name
-	db, err := pgxpool.NewWithConfig(t.Context(), config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(db.Close)
-	p, err := projector.New(projector.Config{DB: db}, view)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := p.Prepare(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	return db
+	return projectortest.Open(t, view)
 }
 
 type fataler interface {

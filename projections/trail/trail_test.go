@@ -17,8 +17,8 @@ import (
 	"github.com/bgremover/bgremover/domain/id"
 	"github.com/bgremover/bgremover/domain/image"
 	"github.com/bgremover/bgremover/domain/personal"
-	"github.com/bgremover/bgremover/internal/embedded/embeddedtest"
 	"github.com/bgremover/bgremover/internal/projector"
+	"github.com/bgremover/bgremover/internal/projector/projectortest"
 	"github.com/bgremover/bgremover/projections/trail"
 )
 
@@ -26,27 +26,9 @@ var noon = time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
 
 var view = projector.View{Name: trail.Name, Schema: trail.Schema, Apply: trail.Apply}
 
-// open gives a database on which the view's tables are the ones that are meant.
 func open(t testing.TB) *pgxpool.Pool {
 	t.Helper()
-	config, err := pgxpool.ParseConfig(embeddedtest.NewDatabase(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	config.ConnConfig.RuntimeParams["search_path"] = trail.Name
-	db, err := pgxpool.NewWithConfig(t.Context(), config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(db.Close)
-	p, err := projector.New(projector.Config{DB: db}, view)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := p.Prepare(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	return db
+	return projectortest.Open(t, view)
 }
 
 type fataler interface {

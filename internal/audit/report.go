@@ -68,10 +68,17 @@ func (r Report) Summary() string {
 		verdict = "DOES NOT HOLD (" + r.Finding.String() + ")"
 	}
 	parts := []string{
-		fmt.Sprintf("%d facts", r.Facts), fmt.Sprintf("%d repetitions", r.Repeated), fmt.Sprintf("%d checkpoints", r.Checkpoints),
+		counted(r.Facts, "fact"), counted(r.Repeated, "repetition"), counted(r.Checkpoints, "checkpoint"),
 	}
 	if !r.First.IsZero() {
 		parts = append(parts, r.First.Format(time.RFC3339)+" to "+r.Last.Format(time.RFC3339))
 	}
 	return fmt.Sprintf("the record %s: %s, root %s, key %s", verdict, strings.Join(append(parts, fmt.Sprintf("covered up to %d", r.Covered)), ", "), r.Root, r.Key)
+}
+
+func counted[N int | int64](n N, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
 }

@@ -64,7 +64,7 @@ func (v Verdict) Findings() []Finding {
 
 func (v Verdict) whose() []Finding {
 	r := v.Receipt
-	whole := Finding{Proven, fmt.Sprintf("Not one bit of it was changed since the key %s signed it on %s.", v.Signer, spoken(r.Issued))}
+	whole := Finding{Proven, fmt.Sprintf("Not one bit of it was changed since the key %s signed it.", v.Signer)}
 	if v.KeyKnown {
 		return []Finding{whole, {Proven, fmt.Sprintf("That is a key of the log %s, as you know it from elsewhere.", r.Log)}}
 	}
@@ -73,11 +73,11 @@ func (v Verdict) whose() []Finding {
 
 func (v Verdict) entries() []Finding {
 	r := v.Receipt
-	said := fmt.Sprintf("Entry %d of the record: the picture %s was deleted on %s, because %s. It was due on %s%s. Entry %d: its key was destroyed.",
+	said := fmt.Sprintf("Entry %d of the record says that the picture %s was deleted on %s, because %s; it was due on %s%s. Entry %d says that its key was destroyed.",
 		r.Deletion.Seq, r.Image, spoken(r.Deleted), because(r.Why), spoken(r.Due), late(r), r.Destruction.Seq)
 	if r.Proof == nil {
 		return []Finding{
-			{Attested, "So far by the service's signed promise alone: " + said},
+			{Attested, "By the service's signed promise alone: " + said},
 			{Open, "That the record has these entries. The proof is in this receipt once the next checkpoint is signed: ask for it again in a few minutes."},
 		}
 	}

@@ -144,7 +144,7 @@ func (t *term) lookAgain(ctx context.Context) (settled bool, err error) {
 		t.signs.doubt = false
 		return true, nil
 	}
-	if ctx.Err() != nil || halting(err) || t.conn.IsClosed() {
+	if ctx.Err() != nil || halting(err) || errors.Is(err, errTermOver) || t.conn.IsClosed() {
 		return false, err
 	}
 	t.signingFails(ctx, err)
@@ -191,7 +191,7 @@ func (t *term) signedLanded(ctx context.Context, s signed, offset int64, err err
 		return fmt.Errorf("ledger: the broker stored a checkpoint at offset %d after offset %d: %w", offset, t.signs.top, ErrLost)
 	}
 	t.signs.top = max(t.signs.top, offset)
-	if _, err := t.conn.Exec(ctx, `update ledger.checkpoints set "offset" = $2 where n = $1`, s.n, offset); err != nil {
+	if err := t.noteOffset(ctx, s.n, offset); err != nil {
 		return fmt.Errorf("note that a checkpoint is published: %w", err)
 	}
 	t.signs.warned = false
@@ -199,6 +199,28 @@ func (t *term) signedLanded(ctx context.Context, s signed, offset int64, err err
 		t.askWitnesses(s)
 	}
 	return t.signNext(ctx)
+}
+
+// noteOffset notes where the topic has an entry, unless a later term has begun: what that one
+// did not read back itself it would not miss when the broker loses it.
+func (t *term) noteOffset(ctx context.Context, n, offset int64) error {
+	noted, err := t.conn.Exec(ctx, `
+		update ledger.checkpoints set "offset" = $2
+		 where n = $1 and exists (select from ledger.head where term = $3)`, n, offset, t.number)
+	if err == nil && noted.RowsAffected() == 0 {
+		err = errTermOver
+	}
+	return err
+}
+
+// ours fails when a later term has begun.
+func (t *term) ours(ctx context.Context, tx pgx.Tx) error {
+	var ours bool
+	err := tx.QueryRow(ctx, "select term = $1 from ledger.head", t.number).Scan(&ours)
+	if err == nil && !ours {
+		err = errTermOver
+	}
+	return err
 }
 
 // signingFails warns once: the record goes on without checkpoints.
@@ -251,12 +273,8 @@ func (t *term) signIn(ctx context.Context, tx pgx.Tx, size int64, root merkle.Ha
 	if err != nil {
 		return false, err
 	}
-	var ours bool
-	if err := tx.QueryRow(ctx, "select term = $1 from ledger.head", t.number).Scan(&ours); err != nil {
+	if err := t.ours(ctx, tx); err != nil {
 		return false, err
-	}
-	if !ours {
-		return false, errTermOver
 	}
 	t.signs.last = book.last
 	if size <= book.last.Size || !t.Signing.due(book.last.at) {

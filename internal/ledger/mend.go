@@ -162,7 +162,7 @@ func (r *topicReading) take(ctx context.Context, entries []Entry) error {
 		case has && !bytes.Equal(k.Note, e.Body), !has && r.contradicts(e):
 			return fmt.Errorf("ledger: entry %d of the topic %s (offset %d) is another one in Postgres: %w", e.Seq, TopicCheckpoints, e.Offset, ErrFork)
 		case has && (k.Offset == nil || *k.Offset < 0):
-			if _, err := r.conn.Exec(ctx, `update ledger.checkpoints set "offset" = $2 where n = $1`, e.Seq, e.Offset); err != nil {
+			if err := r.noteOffset(ctx, e.Seq, e.Offset); err != nil {
 				return err
 			}
 		case !has:
@@ -205,6 +205,9 @@ func (r *topicReading) adoptSigned(ctx context.Context) error {
 	}
 	return pgx.BeginFunc(ctx, r.conn, func(tx pgx.Tx) error {
 		if err := lockBook(ctx, tx); err != nil {
+			return err
+		}
+		if err := r.ours(ctx, tx); err != nil {
 			return err
 		}
 		var n int64

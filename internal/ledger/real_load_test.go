@@ -7,6 +7,7 @@ import (
 	"errors"
 	"maps"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -224,4 +225,38 @@ func logged(t testing.TB, l *load, s *ledger.Sequencer) (facts int, refused int,
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return len(l.told), l.refused, l.longest.Round(100 * time.Millisecond), s.Counters().Terms.Load(), s.Counters().Failures.Load()
+}
+
+// follower is a reader at the end of the record, as a view is.
+type follower struct {
+	w    *world
+	seq  atomic.Int64
+	stop func()
+}
+
+// follow starts one. Any alarm of it fails the test.
+func (w *world) follow() *follower {
+	f := &follower{w: w}
+	src := kafka.NewSource(w.cfg)
+	r := ledger.NewReader(src, ledger.Position{}, ledger.ReaderOptions{Log: w.log})
+	f.stop = w.run(func(ctx context.Context) error {
+		for {
+			entries, err := r.Next(ctx)
+			if ctx.Err() != nil {
+				return src.Close()
+			}
+			if err != nil {
+				return errors.Join(err, src.Close())
+			}
+			f.seq.Store(entries[len(entries)-1].Seq)
+		}
+	})
+	return f
+}
+
+// reached waits for a seq.
+func (f *follower) reached(seq int64) {
+	f.w.t.Helper()
+	within(f.w.t, time.Minute, "the follower has everything", func() bool { return f.seq.Load() >= seq })
+	f.stop()
 }

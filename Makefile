@@ -15,7 +15,7 @@ export CHROMIUM
 BROWSER := $(if $(CHROMIUM),-tags browser)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-full build run test test-kafka chaos browser check bench fuzz vuln fmt clean
+.PHONY: help setup setup-full build verifier run test test-kafka chaos browser check bench fuzz vuln fmt clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -26,8 +26,16 @@ setup: ## Get ONNX Runtime, PostgreSQL and the small model (once; offline afterw
 setup-full: ## The same, and the full model
 	@$(PYTHON) deploy/setup/setup.py full
 
-build: ## Build bin/bgremover
+build: verifier ## Build bin/bgremover and bin/bgverify
 	$(GO) build -o bin/bgremover ./cmd/bgremover
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w' -o bin/bgverify ./cmd/bgverify
+
+# What checks receipts in a browser. Without it the service runs, and its page says so.
+VERIFIER := deploy/verifier/built
+verifier:
+	GOOS=js GOARCH=wasm CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w' -o $(VERIFIER)/bgverify.wasm ./cmd/bgverify
+	gzip -9nf $(VERIFIER)/bgverify.wasm
+	cat "$$($(GO) env GOROOT)/lib/wasm/wasm_exec.js" > $(VERIFIER)/wasm_exec.js
 
 run: setup-full build ## Start the service with the full model and print its address
 	bin/bgremover serve --model u2net --accept-model-passport=u2net
@@ -85,4 +93,4 @@ fmt: ## Format the code
 	$(LINT) fmt
 
 clean: ## Remove what was built (the runtime's cache folder stays)
-	rm -rf bin
+	rm -rf bin $(VERIFIER)/*

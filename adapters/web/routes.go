@@ -11,6 +11,7 @@ import (
 	"github.com/bgremover/bgremover/adapters/web/people"
 	"github.com/bgremover/bgremover/adapters/web/public"
 	"github.com/bgremover/bgremover/adapters/web/scope"
+	"github.com/bgremover/bgremover/adapters/web/verify"
 )
 
 // route is one address and how it is treated.
@@ -34,7 +35,7 @@ func (s *Site) routes() []route {
 	sameOrigin := http.NewCrossOriginProtection()
 	sameOrigin.SetDenyHandler(http.HandlerFunc(crossOrigin))
 
-	result := api.Result(s.Watch, s.Download)
+	result, receipt := api.Result(s.Watch, s.Download), api.Receipt(s.View, s.Receipt)
 	removebg := api.RemoveBG{
 		Upload: s.Upload, Watch: s.Watch, Download: s.Download, Delete: s.Delete, Transform: s.Transform, Intake: s.intake,
 	}
@@ -44,11 +45,14 @@ func (s *Site) routes() []route {
 		{"POST /i", scope.Page, own, sameOrigin.Handler(people.Upload(s.Upload, s.intake))},
 		{"GET /i/{id}", scope.Page, brief, people.Picture(s.View, s.Now)},
 		{"GET /i/{id}/result", scope.Page, own, result},
+		{"GET /i/{id}/receipt", scope.Page, brief, receipt},
 		{"POST /i/{id}/delete", scope.Page, brief, sameOrigin.Handler(people.Delete(s.Delete))},
 		{"GET " + page.AssetsPattern, scope.Page, brief, http.HandlerFunc(asset)},
 
 		// For everybody.
 		{"GET /stats", scope.Page, brief, public.Stats(s.Hours, s.Now)},
+		{"GET /verify", scope.Page, brief, s.Verifier.Page()},
+		{"GET " + verify.FilePattern, scope.Page, brief, s.Verifier.File()},
 
 		// For programs.
 		{"POST /v1/images", scope.Problem, own, api.Upload(s.Upload, s.intake)},
@@ -56,6 +60,7 @@ func (s *Site) routes() []route {
 		{"GET /v1/images/{id}/events", scope.Problem, own, api.Events(s.Watch, s.streams)},
 		{"GET /v1/images/{id}/preview", scope.Problem, brief, api.Preview(s.Preview)},
 		{"GET /v1/images/{id}/result", scope.Problem, own, result},
+		{"GET /v1/images/{id}/receipt", scope.Problem, brief, receipt},
 		{"DELETE /v1/images/{id}", scope.Problem, brief, api.Delete(s.Delete, s.View)},
 
 		// For programs that speak remove.bg's interface.

@@ -11,6 +11,7 @@ import (
 	"github.com/bgremover/bgremover/adapters/web/intake"
 	"github.com/bgremover/bgremover/adapters/web/officer"
 	"github.com/bgremover/bgremover/adapters/web/public"
+	"github.com/bgremover/bgremover/adapters/web/verify"
 )
 
 // Config is what the site needs of the rest. Everything without "may" must be set.
@@ -20,11 +21,13 @@ type Config struct {
 	Preview   api.Previewer
 	Download  api.Downloader
 	Delete    api.Deleter
+	Receipt   api.Receipter
 	Transform api.Transform
-	View      capability.View // of images
-	Hours     public.Hours    // of analytics
-	Tree      public.Log      // over the record; may be nil: then it is not served
-	Officer   *officer.Config // may be nil: then there are no pages for officers
+	View      capability.View  // of images
+	Hours     public.Hours     // of analytics
+	Tree      public.Log       // over the record; may be nil: then it is not served
+	Verifier  *verify.Verifier // the check of receipts for browsers; may be nil: then the page says so
+	Officer   *officer.Config  // may be nil: then there are no pages for officers
 
 	Now     func() time.Time // the service's time, for countdowns and periods
 	Log     *slog.Logger
@@ -94,6 +97,9 @@ type Site struct {
 // New makes the site.
 func New(c Config) *Site {
 	limits := c.Limits.withDefaults()
+	if c.Verifier == nil {
+		c.Verifier = &verify.Verifier{}
+	}
 	s := &Site{
 		Config: c,
 		intake: &intake.Intake{

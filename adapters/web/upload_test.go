@@ -41,7 +41,7 @@ func TestUploadIsAnsweredWithEverythingThatFollows(t *testing.T) {
 	}
 	self := "/v1/images/" + up.ID
 	if up.Links.Self != self || up.Links.Events != self+"/events" || up.Links.Preview != self+"/preview" ||
-		up.Links.Result != self+"/result" || up.Links.Page != withKey("/i/"+up.ID, up) {
+		up.Links.Result != self+"/result" || up.Links.Receipt != self+"/receipt" || up.Links.Page != withKey("/i/"+up.ID, up) {
 		t.Errorf("links %+v", up.Links)
 	}
 	if h := answer.Header(); h.Get("Location") != self || h.Get("X-Delete-By") != "2026-03-03T12:00:00Z" || h.Get("Cache-Control") != "no-store" {

@@ -213,7 +213,7 @@ func formOf(t *testing.T, fields ...field) (body *bytes.Buffer, contentType stri
 type accepted struct {
 	ID, Status, Capability string
 	DeleteBy               time.Time `json:"delete_by"`
-	Links                  struct{ Self, Events, Preview, Result, Page string }
+	Links                  struct{ Self, Events, Preview, Result, Receipt, Page string }
 }
 
 func (w *world) upload(t *testing.T) accepted {

@@ -20,6 +20,8 @@ import (
 	"github.com/bgremover/bgremover/adapters/opa"
 	"github.com/bgremover/bgremover/adapters/postgres"
 	"github.com/bgremover/bgremover/adapters/web"
+	"github.com/bgremover/bgremover/adapters/web/verify"
+	"github.com/bgremover/bgremover/deploy/verifier"
 	"github.com/bgremover/bgremover/domain/id"
 	"github.com/bgremover/bgremover/internal/clock"
 	"github.com/bgremover/bgremover/internal/config"
@@ -196,16 +198,22 @@ func (s *service) openProcessor(context.Context) error {
 }
 
 func (s *service) openSite(context.Context) error {
+	inBrowser, err := verify.New(verifier.Files())
+	if err != nil {
+		return err
+	}
 	s.site = web.New(web.Config{
 		Upload:    countedUpload{s.uses.upload, s.metrics},
 		Watch:     s.uses.watch,
 		Preview:   s.uses.preview,
 		Download:  s.uses.download,
 		Delete:    s.uses.delete,
+		Receipt:   s.uses.receipt,
 		Transform: s.cutter().transform,
 		View:      s.imagesView(),
 		Hours:     s.hours,
 		Tree:      s.tree,
+		Verifier:  inBrowser,
 		Officer:   s.officerPages(),
 		Now:       s.clock.Now,
 		Log:       s.log,

@@ -22,6 +22,7 @@ type uses struct {
 	preview   usecase.Preview
 	download  usecase.Download
 	delete    usecase.Delete
+	receipt   usecase.Receipt
 	deleteDue usecase.DeleteDue
 	sweep     usecase.Sweep
 
@@ -48,6 +49,9 @@ func (s *service) openUses(context.Context) error {
 			Leases: leases, Deliveries: deliveries, Now: now,
 		},
 		delete: usecase.Delete{Record: s.ledger, Blobs: s.blobs, Retention: s.policy, Now: now},
+		receipt: usecase.Receipt{
+			Record: s.ledger, Vault: s.vault, Blobs: s.blobs, Notary: notary{s.tree, s.logKeys}, Now: now,
+		},
 		deleteDue: usecase.DeleteDue{
 			Record: s.ledger, Blobs: s.blobs, Retention: s.policy, Images: dueImages{s}, Leases: leases, Deliveries: deliveries, Now: now,
 		},

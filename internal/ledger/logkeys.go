@@ -166,6 +166,23 @@ func (k *LogKeys) opened(verifier string) (merkle.SigningKey, bool) {
 	return key, ok
 }
 
+// Signer returns the key that signs now, and how one gets to it from the first one: only by
+// rotations that are public, so that whoever follows them knows it.
+func (k *LogKeys) Signer(ctx context.Context) (key merkle.SigningKey, first string, rotations [][]byte, err error) {
+	first, rotations, err = keyNotes(ctx, k.pool, true)
+	if err != nil {
+		return key, "", nil, fmt.Errorf("ledger: read the log's keys: %w", err)
+	}
+	verifiers, err := merkle.Verifiers(first, rotations)
+	if err == nil {
+		key, err = k.signer(ctx, verifiers[len(verifiers)-1])
+	}
+	if err != nil {
+		return key, "", nil, fmt.Errorf("ledger: the key that signs: %w", err)
+	}
+	return key, first, rotations, nil
+}
+
 // ErrRotating is the refusal of a rotation at the same time as another one.
 var ErrRotating = refusal.New(refusal.Conflict, "log.rotating", "The log's key is being rotated already.", "See with bgremover log key whether it has changed.")
 

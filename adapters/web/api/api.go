@@ -2,7 +2,7 @@
 //
 // Read it in this order: api.go (what it needs of the rest, and how a picture looks in
 // JSON), then /v1 in the order of a picture's life: upload.go, picture.go, events.go,
-// preview.go, result.go, delete.go; then /v1.0: removebg.go, removebg_form.go,
+// preview.go, result.go, delete.go, receipt.go; then /v1.0: removebg.go, removebg_form.go,
 // removebg_options.go, removebg_answer.go.
 //
 // Every picture is opened by its capability, and unknown, wrong and missing ones are
@@ -93,6 +93,7 @@ type links struct {
 	Events  string `json:"events"`
 	Preview string `json:"preview"`
 	Result  string `json:"result"`
+	Receipt string `json:"receipt"` // once it is deleted
 	Page    string `json:"page"`
 }
 
@@ -102,6 +103,7 @@ func linksOf(img id.Image, token string) links {
 		Events:  capability.API(img, "events"),
 		Preview: capability.API(img, "preview"),
 		Result:  capability.API(img, "result"),
+		Receipt: capability.API(img, "receipt"),
 		Page:    capability.Page(img, token),
 	}
 }

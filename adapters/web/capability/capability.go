@@ -40,6 +40,9 @@ func Page(img id.Image, token string) string { return link("/i/"+string(img), to
 // PageResult returns the address under which the page's visitor downloads the result.
 func PageResult(img id.Image, token string) string { return link("/i/"+string(img)+"/result", token) }
 
+// PageReceipt returns the address under which the page's visitor downloads the receipt.
+func PageReceipt(img id.Image, token string) string { return link("/i/"+string(img)+"/receipt", token) }
+
 // PageDelete returns the address to which the page's form for deleting is sent.
 func PageDelete(img id.Image, token string) string { return link("/i/"+string(img)+"/delete", token) }
 

@@ -23,7 +23,10 @@ import (
 var files embed.FS
 
 // Template is one page of the site.
-type Template struct{ layout *template.Template }
+type Template struct {
+	layout *template.Template
+	wasm   bool
+}
 
 // Must parses a page: files that together define the templates "title" and "main", and may define
 // "head", "nav" and "foot". It panics on a mistake, at start.
@@ -37,8 +40,12 @@ func Must(fsys fs.FS, names ...string) *Template {
 	})
 	template.Must(layout.ParseFS(files, "layout.html"))
 	template.Must(layout.ParseFS(fsys, names...))
-	return &Template{layout}
+	return &Template{layout: layout}
 }
+
+// WithWebAssembly returns the same page, whose modules may compile WebAssembly. Nothing else
+// that a script may be made of at run time is allowed with it.
+func (t *Template) WithWebAssembly() *Template { return &Template{layout: t.layout, wasm: true} }
 
 // Show answers with the page. Data is what its templates read.
 func (t *Template) Show(w http.ResponseWriter, r *http.Request, status int, data any) {
@@ -55,14 +62,18 @@ func (t *Template) Show(w http.ResponseWriter, r *http.Request, status int, data
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Length", strconv.Itoa(body.Len()))
 	h.Set("Cache-Control", "no-store")
-	h.Set("Content-Security-Policy", contentSecurityPolicy(nonce))
+	h.Set("Content-Security-Policy", contentSecurityPolicy(nonce, t.wasm))
 	w.WriteHeader(status)
 	_, _ = w.Write(body.Bytes()) // the client may be gone
 }
 
 // contentSecurityPolicy lets a page load its own scripts and styles and pictures of its own origin. "blob:"
 // is the visitor's own photo, shown before it is sent.
-func contentSecurityPolicy(nonce string) string {
-	return "default-src 'none'; script-src 'nonce-" + nonce + "'; style-src 'nonce-" + nonce + "'; " +
+func contentSecurityPolicy(nonce string, wasm bool) string {
+	scripts := "'nonce-" + nonce + "'"
+	if wasm {
+		scripts += " 'wasm-unsafe-eval'"
+	}
+	return "default-src 'none'; script-src " + scripts + "; style-src 'nonce-" + nonce + "'; " +
 		"img-src 'self' blob:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 }

@@ -24,7 +24,7 @@ type picture struct {
 	Failure *refusal.Error // nil unless no cutout can be made
 	Gone    *gone          // nil until it is deleted
 
-	Page, Events, Before, After, Result, Delete, Check string
+	Page, Events, Before, After, Result, Delete, Check, Receipt string
 }
 
 // gone is the proof of a deletion.
@@ -63,6 +63,8 @@ func Picture(view capability.View, now func() time.Time) http.HandlerFunc {
 			Result: capability.PageResult(img, token),
 			Delete: capability.PageDelete(img, token),
 			Check:  capability.APIWithKey(img, "result", token),
+
+			Receipt: capability.PageReceipt(img, token),
 		}
 		if p.Failure != "" {
 			shown.Failure = image.Unusable(p.Failure)

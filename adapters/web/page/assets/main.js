@@ -12,6 +12,7 @@ function setUp() {
 	}
 	// Only officers see proofs: nobody else fetches what checks them.
 	if (document.querySelector('[data-proof]')) import('./proof.js').then((proof) => proof.setUpProof());
+	if (document.querySelector('[data-verify]')) import('./verify.js').then((verify) => verify.setUpVerify());
 }
 
 setUp();

@@ -1,0 +1,158 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/bgremover/bgremover/internal/merkle"
+)
+
+// buildVerifier builds bgverify as it is handed out.
+func buildVerifier(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "bgverify")
+	cmd := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-ldflags=-s -w", "-o", path, "../bgverify")
+	cmd.Env = append(cmd.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("build bgverify: %v: %s", err, out)
+	}
+	return path
+}
+
+// bgverify runs the program on a receipt.
+func bgverify(t *testing.T, program string, receipt []byte, args ...string) (said string, code int) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), program, append([]string{"receipt", "-"}, args...)...)
+	cmd.Stdin = bytes.NewReader(receipt)
+	out, err := cmd.CombinedOutput()
+	if cmd.ProcessState == nil {
+		t.Fatal(err)
+	}
+	return strings.Join(strings.Fields(string(out)), " "), cmd.ProcessState.ExitCode()
+}
+
+// firstKey is what somebody keeps of a service to check its receipts later.
+func (r *running) firstKey() string {
+	r.t.Helper()
+	var keys struct{ First string }
+	until(r.t, "the log's key", func() bool {
+		res := r.ask(http.MethodGet, "/log/keys", "")
+		return res.code == http.StatusOK && json.Unmarshal(res.body, &keys) == nil && keys.First != ""
+	})
+	return keys.First
+}
+
+func (r *running) head() []byte {
+	r.t.Helper()
+	var note []byte
+	until(r.t, "a checkpoint", func() bool {
+		res := r.ask(http.MethodGet, "/log/checkpoint", "")
+		note = res.body
+		return res.code == http.StatusOK
+	})
+	return note
+}
+
+// What a person gets and keeps, from the upload to the proof, and checks without the service.
+func TestReceiptEndToEnd(t *testing.T) {
+	t.Parallel()
+	program := buildVerifier(t)
+	s := serve(t, dataFolder(t), "--checkpoint-every", "8s")
+	a := s.upload(photo(t))
+	path := "/v1/images/" + a.ID + "/receipt"
+
+	refused := func(path, token string, status int, code string) {
+		t.Helper()
+		res := s.ask(http.MethodGet, path, token)
+		var problem struct{ Code string }
+		if json.Unmarshal(res.body, &problem) != nil || res.code != status || problem.Code != code {
+			t.Errorf("got %s, want %d %s", res, status, code)
+		}
+	}
+	refused(path, a.Capability, http.StatusConflict, "receipt.not_deleted")
+	refused(path, "wrong", http.StatusNotFound, "image.unknown")
+
+	// Right behind a checkpoint: the next one is seconds away.
+	kept, key := s.head(), s.firstKey()
+	if res := s.ask(http.MethodDelete, "/v1/images/"+a.ID, a.Capability); res.code != http.StatusOK {
+		t.Fatalf("delete: %s", res)
+	}
+	res := s.ask(http.MethodGet, path, a.Capability)
+	if res.code != http.StatusOK || res.header.Get("Cache-Control") != "no-store" || !strings.Contains(res.header.Get("Content-Disposition"), "attachment") {
+		t.Fatalf("the receipt: %s, headers %v", res, res.header)
+	}
+	promise := res.body
+	if said, code := bgverify(t, program, promise, "--key", key); code != 3 || !strings.Contains(said, "as a promise") || !strings.Contains(said, "not found: original, result") {
+		t.Errorf("at once: exit code %d, %s", code, said)
+	}
+	refused(path, "wrong", http.StatusNotFound, "image.unknown")
+	refused(path+"?against=0", a.Capability, http.StatusBadRequest, "receipt.against")
+	refused(path+"?against=1000000", a.Capability, http.StatusConflict, "receipt.ahead")
+
+	var proof []byte
+	until(t, "the proof", func() bool {
+		proof = s.ask(http.MethodGet, path, a.Capability).body
+		return bytes.Contains(proof, []byte("\ncheckpoint\n"))
+	})
+	if said, code := bgverify(t, program, proof, "--key", key); code != 0 || !strings.Contains(said, "This receipt holds.") || !strings.Contains(said, "whoever held its link asked for it") {
+		t.Errorf("after the checkpoint: exit code %d, %s", code, said)
+	}
+	if said, code := bgverify(t, program, proof); code != 3 || !strings.Contains(said, "Whose key that is") {
+		t.Errorf("with no key: exit code %d, %s", code, said)
+	}
+
+	// Against what was kept before the deletion.
+	old, err := merkle.ReadCheckpoint(kept)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keptFile := filepath.Join(t.TempDir(), "checkpoint.txt")
+	write(t, keptFile, kept)
+	since := s.ask(http.MethodGet, path+"?against="+strconv.FormatInt(old.Size, 10), a.Capability).body
+	if said, code := bgverify(t, program, since, "--against", keptFile); code != 0 || !strings.Contains(said, "nothing in it was changed or removed since") {
+		t.Errorf("against a kept checkpoint: exit code %d, %s", code, said)
+	}
+	if said, code := bgverify(t, program, proof, "--against", keptFile); code != 3 {
+		t.Errorf("without having asked for it: exit code %d, %s", code, said)
+	}
+
+	// One bit, in the middle.
+	flipped := bytes.Clone(proof)
+	flipped[len(flipped)/2] ^= 1
+	if said, code := bgverify(t, program, flipped, "--key", key); code != 1 {
+		t.Errorf("with a flipped bit: exit code %d, %s", code, said)
+	}
+
+	// After the key has changed hands, the old key still leads there.
+	rotated, errs, code := bgremover(t, "log", "rotate-key", "--data", s.data)
+	if code != 0 {
+		t.Fatalf("rotate: %s", errs)
+	}
+	var after []byte
+	until(t, "a receipt of the new key", func() bool {
+		after = s.ask(http.MethodGet, path, a.Capability).body
+		return bytes.Contains(after, []byte("\nrotation\n"))
+	})
+	for _, known := range []string{key, strings.Fields(rotated)[0]} {
+		if said, code := bgverify(t, program, after, "--key", known); code != 0 {
+			t.Errorf("after the rotation, with %s: exit code %d, %s", known, code, said)
+		}
+	}
+
+	// Somebody else's service vouches for nothing here.
+	other := serve(t, dataFolder(t))
+	other.upload(photo(t))
+	if said, code := bgverify(t, program, proof, "--key", other.firstKey()); code != 1 || !strings.Contains(said, "receipt.other_key") {
+		t.Errorf("with another installation's key: exit code %d, %s", code, said)
+	}
+	write(t, keptFile, other.head())
+	if said, code := bgverify(t, program, proof, "--against", keptFile); code != 1 || !strings.Contains(said, "receipt.other_log") {
+		t.Errorf("with another installation's checkpoint: exit code %d, %s", code, said)
+	}
+}

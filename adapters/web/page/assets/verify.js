@@ -14,13 +14,10 @@ export async function setUpVerify() {
 	}
 	box.querySelector('#receipt').disabled = false;
 	box.dataset.state = 'ready';
-	const again = () => check(box, box.querySelector('#receipt').files[0] ?? dropped);
-	box.querySelector('[data-form]').addEventListener('change', again);
-	box.querySelector('#receipt').addEventListener('change', () => { dropped = undefined; });
-	box.querySelector('[data-form]').addEventListener('submit', (event) => { event.preventDefault(); again(); });
+	const form = box.querySelector('[data-form]');
+	form.addEventListener('change', () => check(box));
+	form.addEventListener('submit', (event) => { event.preventDefault(); check(box); });
 }
-
-let dropped; // the receipt that was dropped last, to check again when a key is added
 
 addEventListener('dragover', (event) => {
 	if (document.querySelector('[data-verify]')) event.preventDefault();
@@ -30,9 +27,8 @@ addEventListener('drop', (event) => {
 	if (!box) return;
 	event.preventDefault();
 	if (box.dataset.state !== 'ready') return;
-	box.querySelector('#receipt').value = '';
-	dropped = event.dataTransfer.files[0];
-	check(box, dropped);
+	box.querySelector('#receipt').files = event.dataTransfer.files;
+	check(box);
 });
 
 // load starts the program. It leaves a function behind, bgverifyReceipt.
@@ -60,7 +56,8 @@ const bytes = async (file) => new Uint8Array(file ? await file.slice(0, most).ar
 
 let turn = 0;
 
-async function check(box, file) {
+async function check(box) {
+	const file = box.querySelector('#receipt').files[0];
 	if (!file) return;
 	const mine = ++turn;
 	const list = box.querySelector('[data-findings]');

@@ -64,10 +64,17 @@ func NewReader(src Source, after Position, o ReaderOptions) *Reader {
 	if o.Patience == 0 {
 		o.Patience = 30 * time.Second
 	}
-	return &Reader{
+	r := &Reader{
 		src: src, log: o.Log, patience: o.Patience, rule: newRule(after.Seq, after.Offset),
 		at: after.Offset, after: after, unproven: after.Seq > 0, whole: after.Seq == 0,
 	}
+	// Those before it stand before it, so this is no place where it was taken from. What has its
+	// number there may be one that came early and was never the record.
+	if after.Offset < after.Seq-1 {
+		r.again(after.Seq)
+		r.unproven = false
+	}
+	return r
 }
 
 // Next returns the next facts, at least one. It waits for them as long as ctx lives, also

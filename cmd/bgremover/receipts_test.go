@@ -4,12 +4,16 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/http"
+	"net/http/httptest"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 
+	"github.com/bgremover/bgremover/domain/image"
+	"github.com/bgremover/bgremover/internal/evidence"
 	"github.com/bgremover/bgremover/internal/merkle"
 )
 
@@ -57,6 +61,38 @@ func (r *running) head() []byte {
 		return res.code == http.StatusOK
 	})
 	return note
+}
+
+// Who cuts out many photos gets a receipt with its proof beside each cutout.
+func TestRemoveSavesReceipts(t *testing.T) {
+	t.Parallel()
+	s := serve(t, dataFolder(t), "--checkpoint-every", "3s")
+	photos, out := t.TempDir(), t.TempDir()
+	write(t, filepath.Join(photos, "a.jpg"), photo(t))
+	write(t, filepath.Join(photos, "more", "b.jpg"), photo(t))
+	_, errs, code := bgremover(t, "remove", photos, "-d", out, "--server", s.url, "--receipts")
+	if code != 0 || strings.Contains(errs, "key=") {
+		t.Fatalf("exit code %d, %s", code, errs)
+	}
+	for _, name := range []string{"a.receipt.txt", "more/b.receipt.txt"} {
+		receipt, err := os.ReadFile(filepath.Join(out, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		v, err := evidence.Check(receipt, evidence.Known{Key: s.firstKey()})
+		if err != nil || !v.Complete() || v.Receipt.Why != image.BecauseDownloaded {
+			t.Errorf("%s: %v, %v", name, err, v.Findings())
+		}
+	}
+	if _, errs, code := bgremover(t, "remove", photos, "-d", out, "--receipts"); code != 1 || !strings.Contains(errs, "--server") {
+		t.Errorf("without a service: %d, %s", code, errs)
+	}
+	// Another program that speaks remove.bg's interface, and has no receipts.
+	plain := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("png")) }))
+	defer plain.Close()
+	if _, errs, code := bgremover(t, "remove", filepath.Join(photos, "a.jpg"), "-d", out, "--force", "--server", plain.URL, "--receipts"); code != 1 || !strings.Contains(errs, "gives no receipts") {
+		t.Errorf("from a service without receipts: %d, %s", code, errs)
+	}
 }
 
 // What a person gets and keeps, from the upload to the proof, and checks without the service.

@@ -22,17 +22,19 @@ import (
 
 // removeCmd is `bgremover remove`.
 type removeCmd struct {
-	In     []string     `arg:"" name:"in" help:"Photos, or folders of photos."`
-	Out    string       `short:"o" placeholder:"FILE" help:"Where the cutout goes (one photo only). Default: beside the photo, as NAME.cutout.png."`
-	Dir    string       `short:"d" placeholder:"DIR" help:"Folder for the cutouts; the folders below IN are kept."`
-	Force  bool         `help:"Replace cutouts that are already there."`
-	Server string       `env:"BGREMOVER_SERVER" placeholder:"URL" help:"A running service to use. Without it the cutout is made in this process."`
-	Model  config.Model `embed:""`
+	In       []string     `arg:"" name:"in" help:"Photos, or folders of photos."`
+	Out      string       `short:"o" placeholder:"FILE" help:"Where the cutout goes (one photo only). Default: beside the photo, as NAME.cutout.png."`
+	Dir      string       `short:"d" placeholder:"DIR" help:"Folder for the cutouts; the folders below IN are kept."`
+	Force    bool         `help:"Replace cutouts that are already there."`
+	Server   string       `env:"BGREMOVER_SERVER" placeholder:"URL" help:"A running service to use. Without it the cutout is made in this process."`
+	Receipts bool         `help:"Also save the signed receipt of each photo's deletion beside its cutout, as NAME.receipt.txt, and wait for the proofs (with --server)."`
+	Model    config.Model `embed:""`
 }
 
-// remover makes the cutout of one photo and writes it as PNG.
+// remover makes the cutout of one photo and writes it as PNG. It returns where the receipt of
+// the photo's deletion will be; "" if there is none.
 type remover interface {
-	remove(ctx context.Context, photo io.Reader, out io.Writer) error
+	remove(ctx context.Context, photo io.Reader, out io.Writer) (receipt string, err error)
 	close() error
 }
 
@@ -46,6 +48,9 @@ var readable = []string{".jpg", ".jpeg", ".jpe", ".png", ".webp", ".gif"}
 const cutoutSuffix = ".cutout.png"
 
 func (c *removeCmd) run(ctx context.Context, std streams) error {
+	if c.Receipts && c.Server == "" {
+		return errors.New("--receipts goes with --server: what stays in this process is not deleted by anybody")
+	}
 	jobs, err := c.jobs()
 	if err != nil {
 		return err
@@ -78,19 +83,22 @@ func (c *removeCmd) all(ctx context.Context, std streams, r remover, jobs []job)
 	var (
 		mu     sync.Mutex
 		failed []string
+		made   []receipt
 	)
-	work, ctx := errgroup.WithContext(ctx)
+	work, working := errgroup.WithContext(ctx)
 	work.SetLimit(atOnce)
 	for _, j := range jobs {
 		work.Go(func() error {
-			err := c.one(ctx, r, j)
+			address, err := c.one(working, r, j)
 			mu.Lock()
 			defer mu.Unlock()
 			if err != nil {
 				failed = append(failed, fmt.Sprintf("%s: %s", j.in, sentence(err)))
+			} else {
+				made = append(made, receipt{address: address, path: strings.TrimSuffix(strings.TrimSuffix(j.out, ".png"), ".cutout") + receiptSuffix})
 			}
 			_ = bar.Add(1) // a progress bar that cannot be drawn stops nothing
-			return ctx.Err()
+			return working.Err()
 		})
 	}
 	err := work.Wait()
@@ -99,44 +107,45 @@ func (c *removeCmd) all(ctx context.Context, std streams, r remover, jobs []job)
 		fmt.Fprintln(std.err, line)
 	}
 	if err == nil && len(failed) > 0 {
-		return fmt.Errorf("%d of %d photos failed", len(failed), len(jobs))
+		err = fmt.Errorf("%d of %d photos failed", len(failed), len(jobs))
+	}
+	if remote, ok := r.(*remoteRemover); ok && c.Receipts && len(made) > 0 {
+		err = errors.Join(err, saveReceipts(ctx, std, remote, made))
 	}
 	return err
 }
 
 // one writes beside the target first: a cutout is there whole or not at all.
-func (c *removeCmd) one(ctx context.Context, r remover, j job) (err error) {
+func (c *removeCmd) one(ctx context.Context, r remover, j job) (receipt string, err error) {
 	if !c.Force {
 		if _, err := os.Stat(j.out); err == nil {
-			return fmt.Errorf("%s is already there; --force replaces it", j.out)
+			return "", fmt.Errorf("%s is already there; --force replaces it", j.out)
 		}
 	}
 	photo, err := os.Open(j.in)
 	if err != nil {
-		return err
+		return "", err
 	}
 	defer func() { err = errors.Join(err, photo.Close()) }()
 	if err := os.MkdirAll(filepath.Dir(j.out), 0o777); err != nil { //nolint:gosec // the user's folder, under the user's umask
-		return err
+		return "", err
 	}
 	// With the permissions of any file that this user makes.
 	unfinished := filepath.Join(filepath.Dir(j.out), ".bgremover-"+rand.Text())
 	out, err := os.OpenFile(unfinished, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666) //nolint:gosec // the user's umask decides
 	if err != nil {
-		return err
+		return "", err
 	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, os.Remove(unfinished))
 		}
 	}()
-	if err := r.remove(ctx, photo, out); err != nil {
-		return errors.Join(err, out.Close())
+	receipt, err = r.remove(ctx, photo, out)
+	if err := errors.Join(err, out.Close()); err != nil {
+		return "", err
 	}
-	if err := out.Close(); err != nil {
-		return err
-	}
-	return os.Rename(unfinished, j.out)
+	return receipt, os.Rename(unfinished, j.out)
 }
 
 // jobs lists what there is to do, and refuses what could not end well before any of it is done.

@@ -23,15 +23,15 @@ func newLocalRemover(ctx context.Context, cfg config.Model) (*localRemover, erro
 
 func (r *localRemover) close() error { return r.model.Close() }
 
-func (r *localRemover) remove(ctx context.Context, photo io.Reader, out io.Writer) error {
+func (r *localRemover) remove(ctx context.Context, photo io.Reader, out io.Writer) (receipt string, err error) {
 	cut, err := r.Cut(ctx, func() ([]byte, error) {
 		// One byte over the limit is enough to be refused.
 		return io.ReadAll(io.LimitReader(photo, image.MaxBytes+1))
 	})
 	if err != nil {
-		return err
+		return "", err
 	}
 	defer cut.Release()
 	_, err = cut.Encode(out)
-	return err
+	return "", err
 }

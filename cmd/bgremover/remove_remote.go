@@ -35,29 +35,29 @@ func (r *remoteRemover) close() error {
 	return nil
 }
 
-func (r *remoteRemover) remove(ctx context.Context, photo io.Reader, out io.Writer) (err error) {
+func (r *remoteRemover) remove(ctx context.Context, photo io.Reader, out io.Writer) (receipt string, err error) {
 	body, write := io.Pipe()
 	form := multipart.NewWriter(write)
 	go func() { write.CloseWithError(send(form, photo)) }()
 
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, r.url, body)
 	if err != nil {
-		return err
+		return "", err
 	}
 	req.Header.Set("Content-Type", form.FormDataContentType())
 	req.Header.Set("Accept", "image/png, application/json;q=0.1")
 	answer, err := r.client.Do(req)
 	if err != nil {
-		return fmt.Errorf("ask the service: %w", err)
+		return "", fmt.Errorf("ask the service: %w", err)
 	}
 	defer func() { err = errors.Join(err, answer.Body.Close()) }()
 	if answer.StatusCode != http.StatusOK {
-		return refused(answer)
+		return "", refused(answer)
 	}
 	if _, err := io.Copy(out, answer.Body); err != nil {
-		return fmt.Errorf("receive the cutout: %w", err)
+		return "", fmt.Errorf("receive the cutout: %w", err)
 	}
-	return nil
+	return r.receiptAddress(answer), nil
 }
 
 // send writes the form. The photo's name is not the service's business.

@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"github.com/bgremover/bgremover/adapters/web/answer"
+	"github.com/bgremover/bgremover/adapters/web/capability"
 	"github.com/bgremover/bgremover/adapters/web/intake"
 	"github.com/bgremover/bgremover/domain/id"
 	"github.com/bgremover/bgremover/internal/usecase"
@@ -20,9 +21,12 @@ type Options struct {
 // Transform reads a result, changes it as the options say, and writes it as PNG again.
 type Transform func(ctx context.Context, png io.Reader, o Options, w io.Writer) (width, height int, err error)
 
+// ReceiptHeader says where the receipt of the photo's deletion is, once it is deleted.
+const ReceiptHeader = "X-Deletion-Receipt"
+
 // RemoveBG serves POST /v1.0/removebg: upload, cutout and download in one request. Its
-// caller never learns the capability, so whatever happens, nothing is left when it is over:
-// a result that was not delivered whole is deleted at once.
+// caller learns the capability with the result, for the receipt, and not before. So whatever
+// happens, nothing is left when it is over: a result that was not delivered whole is deleted at once.
 type RemoveBG struct {
 	Upload    Uploader
 	Watch     Watcher
@@ -52,6 +56,7 @@ func (h RemoveBG) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	_, err = h.Download.Do(r.Context(), up.Image, up.Capability, func(result usecase.Result) error {
 		tellDeadline(w.Header(), picture{DeleteBy: p.DeleteBy.UTC()})
+		w.Header().Set(ReceiptHeader, capability.APIWithKey(up.Image, "receipt", up.Capability))
 		return h.deliver(w, r, &out, job, result)
 	})
 	out.finish(w, r, err)

@@ -28,31 +28,39 @@ import (
 )
 
 // verifier is the check of receipts, built as "make verifier" does.
-var verifier = sync.OnceValues(func() (fstest.MapFS, error) {
-	root, err := exec.Command("go", "env", "GOROOT").Output()
+func verifier(t *testing.T) fstest.MapFS {
+	t.Helper()
+	root, err := exec.CommandContext(t.Context(), "go", "env", "GOROOT").Output()
 	if err != nil {
-		return nil, err
+		t.Fatal(err)
 	}
 	starter, err := os.ReadFile(filepath.Join(strings.TrimSpace(string(root)), "lib", "wasm", "wasm_exec.js"))
 	if err != nil {
-		return nil, err
+		t.Fatal(err)
 	}
-	build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", "/dev/stdout", "../../../cmd/bgverify")
-	build.Env = append(os.Environ(), "GOOS=js", "GOARCH=wasm", "CGO_ENABLED=0")
-	var program, packed bytes.Buffer
-	build.Stdout, build.Stderr = &program, os.Stderr
-	if err := build.Run(); err != nil {
-		return nil, err
+	path := filepath.Join(t.TempDir(), "bgverify.wasm")
+	build := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-ldflags=-s -w", "-o", path, "../../../cmd/bgverify")
+	build.Env = append(build.Environ(), "GOOS=js", "GOARCH=wasm", "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build the check: %v: %s", err, out)
 	}
+	program, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var packed bytes.Buffer
 	z, err := gzip.NewWriterLevel(&packed, gzip.BestCompression)
 	if err == nil {
-		_, err = z.Write(program.Bytes())
+		_, err = z.Write(program)
 	}
 	if err == nil {
 		err = z.Close()
 	}
-	return fstest.MapFS{"bgverify.wasm.gz": {Data: packed.Bytes()}, "wasm_exec.js": {Data: starter}}, err
-})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fstest.MapFS{"bgverify.wasm.gz": {Data: packed.Bytes()}, "wasm_exec.js": {Data: starter}}
+}
 
 // startVerifier starts a site that has the check, or was built without it. Stopping it
 // leaves the pages that browsers have.
@@ -127,10 +135,7 @@ func (v *visitor) drop(content []byte) {
 // A receipt, one with a flipped bit, and what is none: checked in the browser, with the
 // service away once the page is loaded, and without asking anybody for anything.
 func TestReceiptsAreCheckedHere(t *testing.T) {
-	files, err := verifier()
-	if err != nil {
-		t.Fatal(err)
-	}
+	files := verifier(t)
 	whole := golden(t, "proof.txt")
 	flipped := bytes.Clone(whole)
 	flipped[len(flipped)/2] ^= 1

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/bgremover/bgremover/adapters/web/api"
+	"github.com/bgremover/bgremover/internal/evidence"
+)
+
+// receiptSuffix ends the name of a receipt beside a cutout.
+const receiptSuffix = ".receipt.txt"
+
+const (
+	// receiptPatience is how long the proofs of all receipts are waited for: longer than the
+	// service lets pass between two checkpoints, if its operator set nothing else.
+	receiptPatience = 3 * time.Minute
+	receiptSoon     = 200 * time.Millisecond // for the deletion, which follows a download at once
+	receiptLater    = 2 * time.Second        // for the proof
+)
+
+// receipt is one that is being waited for.
+type receipt struct {
+	address string // holds the capability: it is not printed
+	path    string
+	saved   bool // at least as a promise
+}
+
+// errNoReceipts says that a service offers none.
+var errNoReceipts = errors.New("this service gives no receipts")
+
+// receiptAddress reads where the receipt of an answer's photo will be.
+func (r *remoteRemover) receiptAddress(answer *http.Response) string {
+	path := answer.Header.Get(api.ReceiptHeader)
+	at, err := url.Parse(path)
+	base, baseErr := url.Parse(r.url)
+	if path == "" || err != nil || baseErr != nil || at.Host != "" || !strings.HasPrefix(at.Path, "/") {
+		return ""
+	}
+	return base.ResolveReference(at).String()
+}
+
+// saveReceipts saves each receipt as soon as there is one, and again with its proof.
+func saveReceipts(ctx context.Context, std streams, r *remoteRemover, waiting []receipt) error {
+	if slices.ContainsFunc(waiting, func(w receipt) bool { return w.address == "" }) {
+		return errNoReceipts
+	}
+	fmt.Fprintf(std.err, "Waiting for the proofs of %d receipts: the service signs a checkpoint each minute or so.\n", len(waiting))
+	deadline := time.NewTimer(receiptPatience)
+	defer deadline.Stop()
+	for {
+		pause := receiptLater
+		for i := range waiting {
+			proven, err := r.saveReceipt(ctx, &waiting[i])
+			if err != nil {
+				return fmt.Errorf("%s: %w", waiting[i].path, err)
+			}
+			if proven {
+				waiting[i].address = ""
+			}
+			if !waiting[i].saved {
+				pause = receiptSoon
+			}
+		}
+		waiting = slices.DeleteFunc(waiting, func(w receipt) bool { return w.address == "" })
+		if len(waiting) == 0 {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-deadline.C:
+			return fmt.Errorf("%d receipts are without their proof after %s; what is saved is the service's signed promise", len(waiting), receiptPatience)
+		case <-time.After(pause):
+		}
+	}
+}
+
+// saveReceipt asks for a receipt once, and saves what it gets.
+func (r *remoteRemover) saveReceipt(ctx context.Context, w *receipt) (proven bool, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, w.address, nil)
+	if err != nil {
+		return false, errNoReceipts
+	}
+	answer, err := r.client.Do(req)
+	if err != nil {
+		var failed *url.Error
+		if errors.As(err, &failed) {
+			err = failed.Err // not the address
+		}
+		return false, fmt.Errorf("ask for the receipt: %w", err)
+	}
+	defer func() { err = errors.Join(err, answer.Body.Close()) }()
+	switch answer.StatusCode {
+	case http.StatusOK:
+	case http.StatusConflict, http.StatusServiceUnavailable: // not deleted yet, or away for a moment
+		return false, nil
+	default:
+		return false, fmt.Errorf("the service answers %s when asked for the receipt", answer.Status)
+	}
+	signed, err := io.ReadAll(io.LimitReader(answer.Body, evidence.MaxSize+1))
+	if err != nil {
+		return false, fmt.Errorf("receive the receipt: %w", err)
+	}
+	verdict, err := evidence.Check(signed, evidence.Known{})
+	if err != nil {
+		return false, err
+	}
+	w.saved = true
+	return verdict.Receipt.Proof != nil, os.WriteFile(w.path, signed, 0o666) //nolint:gosec // the user's umask decides
+}

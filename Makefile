@@ -83,7 +83,7 @@ bench: setup-full ## Run the benchmarks
 fuzz: setup ## Fuzz each parser of foreign bytes for FUZZTIME (10s)
 	@grep -rE --include='*_test.go' '^func Fuzz' . | sed -E 's/^(.*)\/[^/]*:func (Fuzz[A-Za-z0-9_]*).*/\1 \2/' | \
 	while read -r folder target; do \
-		echo "$$folder $$target"; $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$folder" || exit 1; \
+		echo "$$folder $$target"; $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 200x "$$folder" || exit 1; \
 	done
 
 vuln: ## Look for known vulnerabilities (needs the network)

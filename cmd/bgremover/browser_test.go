@@ -25,6 +25,7 @@ import (
 	"github.com/chromedp/chromedp/kb"
 
 	"github.com/bgremover/bgremover/internal/embedded"
+	"github.com/bgremover/bgremover/internal/evidence"
 	"github.com/bgremover/bgremover/internal/testphotos"
 )
 
@@ -264,15 +265,21 @@ func TestBrowserWholeLife(t *testing.T) {
 	}
 	v.do(chromedp.Click(chromedp.CSS(`[data-check]`)))
 	get(v, chromedp.Poll[bool](`document.querySelector('.check-answer').textContent.includes('410')`))
-	checkCutout(t, v.downloaded())
+	checkCutout(t, v.downloaded("*.png"))
+
+	v.do(chromedp.Click(chromedp.CSS(`a[download="deletion-receipt.txt"]`)))
+	verdict, err := evidence.Check(v.downloaded("*.txt"), evidence.Known{Key: s.firstKey()})
+	if err != nil || string(verdict.Receipt.Why) != "downloaded" {
+		t.Errorf("the receipt: %v, %+v", err, verdict.Receipt)
+	}
 }
 
-// downloaded waits for the file that the browser saves.
-func (v *visitor) downloaded() []byte {
+// downloaded waits for the file of such a name that the browser saves.
+func (v *visitor) downloaded(named string) []byte {
 	v.Helper()
 	var content []byte
 	until(v.T, "the downloaded file", func() bool {
-		found, _ := filepath.Glob(filepath.Join(v.downloads, "*.png"))
+		found, _ := filepath.Glob(filepath.Join(v.downloads, named))
 		if len(found) != 1 {
 			return false
 		}
@@ -315,7 +322,7 @@ func TestBrowserWithoutJavaScript(t *testing.T) {
 		},
 		"download": func(v *visitor) {
 			v.do(chromedp.Click(chromedp.CSS(`.actions a.button`)))
-			checkCutout(v.T, v.downloaded())
+			checkCutout(v.T, v.downloaded("*.png"))
 			v.do(chromedp.Click(chromedp.CSS(`.side p.nojs-only a`)), chromedp.WaitVisible(receipt))
 		},
 	} {
@@ -384,7 +391,7 @@ func TestBrowserEveryPage(t *testing.T) {
 
 	link := func(a accepted) string { return "/i/" + a.ID + "?key=" + a.Capability }
 	pages := map[string]string{
-		"home": "/", "ready": link(shown), "gone": link(deleted), "failed": link(broken), "stats": "/stats", "no such page": "/nowhere",
+		"home": "/", "ready": link(shown), "gone": link(deleted), "failed": link(broken), "stats": "/stats", "verify": "/verify", "no such page": "/nowhere",
 	}
 	axe := axe(t)
 	for scheme, setUp := range map[string][]step{"light": nil, "dark": {dark()}} {

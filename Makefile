@@ -59,7 +59,7 @@ KAFKA_TESTS := ./adapters/kafka ./internal/ledger
 
 # What is tried, and how often: docs/failures.md. One package after the other, because each
 # keeps the machine busy. Many tests of failure mostly wait, hence -parallel.
-chaos: setup ## Run the tests of failure in their full numbers, also on real Kafka, and print what was tried (1 to 2 hours)
+chaos: setup ## Run the tests of failure in their full numbers, also on real Kafka, and print what was tried (about an hour)
 	@counts=$$(mktemp) && export CHAOS=1 CHAOS_COUNTS=$$counts && passed=yes; \
 	$(GO) test -tags faults ./internal/fault || passed=; \
 	$(TOOL) gotestsum --format pkgname -- -timeout 150m -p 1 -parallel 4 $(CHAOS_PACKAGES) || passed=; \

@@ -51,14 +51,16 @@ func (p *parser) receipt() (r Receipt) {
 		p.newer = strings.HasPrefix(h, headStem)
 		return r
 	}
-	r.Log = p.field(wordLog)
+	if r.Log = p.field(wordLog); merkle.CheckOrigin(r.Log) != nil {
+		p.failed = true
+	}
 	r.Issued = p.time(wordIssued)
 	r.Image = p.image()
 	r.Uploaded, r.Due, r.Deleted = p.time(wordUploaded), p.time(wordDue), p.time(wordDeleted)
-	r.Why = image.Why(p.field(wordWhy))
+	r.Why = image.Why(p.term(p.field(wordWhy)))
 	for p.at(wordCopy) {
 		kind, state, _ := strings.Cut(p.field(wordCopy), " ")
-		r.Copies = append(r.Copies, Copy{Kind: kind, Found: state == found})
+		r.Copies = append(r.Copies, Copy{Kind: p.term(kind), Found: state == found})
 	}
 	p.field(wordKey) // says what the image says: the spelling is compared
 	r.Deletion, r.Destruction = p.fact(), p.fact()
@@ -123,6 +125,15 @@ func (p *parser) field(word string) string {
 		p.failed = true
 	}
 	return value
+}
+
+// term is a name out of a closed set, which may grow. A verdict repeats it, so it is no
+// place for sentences, nor for what a terminal obeys.
+func (p *parser) term(s string) string {
+	if s == "" || strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789_-") != "" {
+		p.failed = true
+	}
+	return s
 }
 
 func (p *parser) time(word string) time.Time {

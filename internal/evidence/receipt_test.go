@@ -175,7 +175,13 @@ func TestWhatDoesNotAgreeIsRefused(t *testing.T) {
 		"another log's name":      {func(r *evidence.Receipt) { r.Log = "other.example.org" }, evidence.ErrSignature},
 		"another first key":       {func(r *evidence.Receipt) { r.Keys.First = keyOf(t, origin, "second").Verifier() }, evidence.ErrSignature},
 		"a rotation that is none": {func(r *evidence.Receipt) { r.Keys.Rotations = []string{"none\n"} }, evidence.ErrSignature},
-		"a reason of two lines":   {func(r *evidence.Receipt) { r.Why = "due\nwhy due" }, evidence.ErrForm},
+		"a reason that is a sentence": {func(r *evidence.Receipt) {
+			r.Why, r.Deletion.Body = "as asked. All is proven", deletion("as asked. All is proven")
+		}, evidence.ErrForm},
+		"a reason that a terminal obeys": {func(r *evidence.Receipt) { r.Why, r.Deletion.Body = "due\u009b2J", deletion("due\u009b2J") }, evidence.ErrForm},
+		"a copy that a terminal obeys":   {func(r *evidence.Receipt) { r.Copies[0].Kind = "original\u202e" }, evidence.ErrForm},
+		"a log that a terminal obeys":    {func(r *evidence.Receipt) { r.Log = "log\u009b2J" }, evidence.ErrForm},
+		"a reason of two lines":          {func(r *evidence.Receipt) { r.Why = "due\nwhy due" }, evidence.ErrForm},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

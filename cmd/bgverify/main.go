@@ -107,6 +107,14 @@ func parse(args []string) (o order, err error) {
 		}
 		files, rest = append(files, flags.Arg(0)), flags.Args()[1:]
 	}
+	flags.Visit(func(f *flag.Flag) {
+		if f.Value.String() == "" { // as of a variable that is not set: nothing would be compared
+			err = fmt.Errorf("--%s is empty", f.Name)
+		}
+	})
+	if err != nil {
+		return o, err
+	}
 	if len(files) != 1 {
 		return o, fmt.Errorf("one FILE is verified at a time, and there are %d", len(files))
 	}

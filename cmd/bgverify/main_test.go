@@ -69,6 +69,8 @@ func TestReceiptCommand(t *testing.T) {
 		"endless":                  {[]string{"receipt", "-"}, strings.Repeat(proof, 100), exitRefused, "receipt.form"},
 		"a checkpoint of nothing":  {[]string{"receipt", whole, "--against", file(t, "")}, "", exitUsage, "is empty"},
 		"a checkpoint of others":   {[]string{"receipt", whole, "--against", file(t, "other\n1\n")}, "", exitRefused, "receipt.other_log"},
+		"an empty key":             {[]string{"receipt", whole, "--key", ""}, "", exitUsage, "--key is empty"},
+		"no checkpoint's name":     {[]string{"receipt", whole, "--key", firstKey, "--against="}, "", exitUsage, "--against is empty"},
 		"no such file":             {[]string{"receipt", filepath.Join(t.TempDir(), "none")}, "", exitUsage, "no such file"},
 		"two files":                {[]string{"receipt", whole, whole}, "", exitUsage, "there are 2"},
 		"no file":                  {[]string{"receipt"}, "", exitUsage, "there are 0"},

@@ -436,6 +436,44 @@ func (l *lagging) Fetch(ctx context.Context, from int64, wait time.Duration) (le
 	return f, err
 }
 
+// hanging is a source that does not answer while it is held, whatever the context says, as over
+// a connection whose other end is silent.
+type hanging struct {
+	ledger.Source
+	held  sync.Mutex
+	asked atomic.Int64
+}
+
+func (h *hanging) Fetch(ctx context.Context, from int64, wait time.Duration) (ledger.Fetched, error) {
+	h.asked.Add(1)
+	h.held.Lock()
+	defer h.held.Unlock()
+	return h.Source.Fetch(ctx, from, wait)
+}
+
+// Nobody waits for a sequencer that looks where the record ends.
+func TestLookingKeepsNobodyWaiting(t *testing.T) {
+	w := newWorld(t)
+	var h hanging
+	s, _ := w.sequencer(func(c *ledger.SequencerConfig) {
+		h.Source = c.Record
+		c.Record, c.Watch = &h, 5*time.Millisecond
+	})
+	_, err := w.ledger.Append(t.Context(), w.upload(newImage()))
+	must(t, err)
+	h.held.Lock()
+	defer h.held.Unlock()
+	asked := h.asked.Load()
+	eventually(t, "it looks", func() bool { return h.asked.Load() > asked })
+	for range 3 {
+		_, err := w.ledger.Append(t.Context(), w.upload(newImage()))
+		must(t, err)
+	}
+	if terms := s.Counters().Terms.Load(); terms != 1 {
+		t.Errorf("%d terms", terms)
+	}
+}
+
 // Also an idle sequencer notices that the broker lost what it acknowledged; that its end lags
 // once, as after a change of leaders, is no loss.
 func TestIdleSequencerLooks(t *testing.T) {

@@ -113,6 +113,8 @@ func (t *term) work(ctx context.Context) error {
 	landed := make(chan flight, 1)
 	watch := time.NewTicker(t.Watch)
 	defer watch.Stop()
+	seen := make(chan sighting, 1)
+	watching := false
 	sign, stop := t.Signing.ticks()
 	defer stop()
 	look := true // at the queue
@@ -155,36 +157,49 @@ func (t *term) work(ctx context.Context) error {
 			}
 			look = look || queued
 		case <-watch.C:
-			if len(flying) > 0 {
-				continue // it will tell where it landed
+			if watching || len(flying) > 0 {
+				continue // it will tell
 			}
-			if err := t.watch(db); err != nil {
+			watching = true
+			t.watch(seen)
+		case s := <-seen:
+			watching = false
+			if err := t.watched(s); err != nil {
 				return err
 			}
 		}
 	}
 }
 
-// watch fails when the record ends before what the broker acknowledged, twice in a row: right
-// after a change of leaders the end may lag. While nothing is published, nothing else would
-// tell. A broker that is away has lost nothing yet.
-func (t *term) watch(ctx context.Context) error {
-	brief, cancel := context.WithTimeout(ctx, watchTime)
-	defer cancel()
-	f, err := t.Record.Fetch(brief, max(t.top, 0), 0)
-	if err != nil {
+// sighting is where the partition ended when the broker had acknowledged all up to top.
+type sighting struct {
+	top, end int64
+	err      error
+}
+
+// watch looks where the record ends: while nothing is published, nothing else would tell that
+// the broker lost something. It waits for nobody, not even for a broker that does not answer.
+func (t *term) watch(seen chan<- sighting) {
+	top := t.top
+	go func() {
+		f, err := t.Record.Fetch(context.Background(), max(top, 0), 0) // ends by the connection's own limits
+		seen <- sighting{top, f.End, err}
+	}()
+}
+
+// watched fails when the record ended before what the broker had acknowledged, twice in a row:
+// right after a change of leaders the end may lag. A broker that is away has lost nothing yet.
+func (t *term) watched(s sighting) error {
+	if s.err != nil {
 		return nil
 	}
 	was := t.short
-	t.short = f.End <= t.top
+	t.short = s.end <= s.top
 	if was && t.short {
-		return fmt.Errorf("ledger: the partition ends at offset %d, and offset %d was acknowledged: %w", f.End, t.top, ErrLost)
+		return fmt.Errorf("ledger: the partition ends at offset %d, and offset %d was acknowledged: %w", s.end, s.top, ErrLost)
 	}
 	return nil
 }
-
-// watchTime bounds how long watch waits for the broker.
-const watchTime = 2 * time.Second
 
 // stopTime is how long what is under way may go on after a term is asked to end.
 const stopTime = 5 * time.Second

@@ -84,6 +84,13 @@ func TestRemoveSavesReceipts(t *testing.T) {
 			t.Errorf("%s: %v, %v", name, err, v.Findings())
 		}
 	}
+	// Nobody else keeps the receipt that is there.
+	if err := os.Remove(filepath.Join(out, "a.cutout.png")); err != nil {
+		t.Fatal(err)
+	}
+	if _, errs, code := bgremover(t, "remove", filepath.Join(photos, "a.jpg"), "-d", out, "--server", s.url, "--receipts"); code != 1 || !strings.Contains(errs, "a.receipt.txt is already there") {
+		t.Errorf("over a receipt: %d, %s", code, errs)
+	}
 	if _, errs, code := bgremover(t, "remove", photos, "-d", out, "--receipts"); code != 1 || !strings.Contains(errs, "--server") {
 		t.Errorf("without a service: %d, %s", code, errs)
 	}
@@ -92,6 +99,33 @@ func TestRemoveSavesReceipts(t *testing.T) {
 	defer plain.Close()
 	if _, errs, code := bgremover(t, "remove", filepath.Join(photos, "a.jpg"), "-d", out, "--force", "--server", plain.URL, "--receipts"); code != 1 || !strings.Contains(errs, "gives no receipts") {
 		t.Errorf("from a service without receipts: %d, %s", code, errs)
+	}
+}
+
+// One receipt that cannot be had keeps nobody from the others.
+func TestReceiptThatCannotBeHad(t *testing.T) {
+	t.Parallel()
+	proof, err := os.ReadFile(filepath.Join("..", "..", "internal", "evidence", "testdata", "proof.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/there" {
+			http.Error(w, "no", http.StatusInternalServerError)
+			return
+		}
+		_, _ = w.Write(proof)
+	}))
+	defer service.Close()
+	there := filepath.Join(t.TempDir(), "b.receipt.txt")
+	var errs bytes.Buffer
+	err = saveReceipts(t.Context(), streams{err: &errs}, &remoteRemover{client: service.Client()},
+		[]receipt{{address: service.URL + "/away?key=secret", path: "a.receipt.txt"}, {address: service.URL + "/there", path: there}})
+	if err == nil || err.Error() != "1 of 2 receipts could not be had" || !strings.Contains(errs.String(), "a.receipt.txt: the service answers 500") || strings.Contains(errs.String(), "secret") {
+		t.Errorf("%v, %s", err, &errs)
+	}
+	if got, err := os.ReadFile(there); err != nil || !bytes.Equal(got, proof) {
+		t.Errorf("the other one: %q, %v", got, err)
 	}
 }
 

@@ -25,7 +25,7 @@ type removeCmd struct {
 	In       []string     `arg:"" name:"in" help:"Photos, or folders of photos."`
 	Out      string       `short:"o" placeholder:"FILE" help:"Where the cutout goes (one photo only). Default: beside the photo, as NAME.cutout.png."`
 	Dir      string       `short:"d" placeholder:"DIR" help:"Folder for the cutouts; the folders below IN are kept."`
-	Force    bool         `help:"Replace cutouts that are already there."`
+	Force    bool         `help:"Replace cutouts, and receipts, that are already there."`
 	Server   string       `env:"BGREMOVER_SERVER" placeholder:"URL" help:"A running service to use. Without it the cutout is made in this process."`
 	Receipts bool         `help:"Also save the signed receipt of each photo's deletion beside its cutout, as NAME.receipt.txt, and wait for the proofs (with --server)."`
 	Model    config.Model `embed:""`
@@ -95,7 +95,7 @@ func (c *removeCmd) all(ctx context.Context, std streams, r remover, jobs []job)
 			if err != nil {
 				failed = append(failed, fmt.Sprintf("%s: %s", j.in, sentence(err)))
 			} else {
-				made = append(made, receipt{address: address, path: strings.TrimSuffix(strings.TrimSuffix(j.out, ".png"), ".cutout") + receiptSuffix})
+				made = append(made, receipt{address: address, path: j.receipt()})
 			}
 			_ = bar.Add(1) // a progress bar that cannot be drawn stops nothing
 			return working.Err()
@@ -115,11 +115,21 @@ func (c *removeCmd) all(ctx context.Context, std streams, r remover, jobs []job)
 	return err
 }
 
+// writes are the files that come of a job.
+func (c *removeCmd) writes(j job) []string {
+	if c.Receipts {
+		return []string{j.out, j.receipt()}
+	}
+	return []string{j.out}
+}
+
 // one writes beside the target first: a cutout is there whole or not at all.
 func (c *removeCmd) one(ctx context.Context, r remover, j job) (receipt string, err error) {
 	if !c.Force {
-		if _, err := os.Stat(j.out); err == nil {
-			return "", fmt.Errorf("%s is already there; --force replaces it", j.out)
+		for _, path := range c.writes(j) {
+			if _, err := os.Stat(path); err == nil {
+				return "", fmt.Errorf("%s is already there; --force replaces it", path)
+			}
 		}
 	}
 	photo, err := os.Open(j.in)

@@ -27,6 +27,11 @@ const (
 	receiptLater    = 2 * time.Second        // for the proof
 )
 
+// receipt is where the receipt of a job's photo goes. Nobody else keeps the one that may be there.
+func (j job) receipt() string {
+	return strings.TrimSuffix(strings.TrimSuffix(j.out, ".png"), ".cutout") + receiptSuffix
+}
+
 // receipt is one that is being waited for.
 type receipt struct {
 	address string // holds the capability: it is not printed
@@ -48,7 +53,8 @@ func (r *remoteRemover) receiptAddress(answer *http.Response) string {
 	return base.ResolveReference(at).String()
 }
 
-// saveReceipts saves each receipt as soon as there is one, and again with its proof.
+// saveReceipts saves each receipt as soon as there is one, and again with its proof. One that
+// cannot be had is told of, and keeps nobody from the others.
 func saveReceipts(ctx context.Context, std streams, r *remoteRemover, waiting []receipt) error {
 	if slices.ContainsFunc(waiting, func(w receipt) bool { return w.address == "" }) {
 		return errNoReceipts
@@ -56,21 +62,28 @@ func saveReceipts(ctx context.Context, std streams, r *remoteRemover, waiting []
 	fmt.Fprintf(std.err, "Waiting for the proofs of %d receipts: the service signs a checkpoint each minute or so.\n", len(waiting))
 	deadline := time.NewTimer(receiptPatience)
 	defer deadline.Stop()
+	all, failed := len(waiting), 0
 	for {
 		pause := receiptLater
 		for i := range waiting {
 			proven, err := r.saveReceipt(ctx, &waiting[i])
-			if err != nil {
-				return fmt.Errorf("%s: %w", waiting[i].path, err)
-			}
-			if proven {
+			switch {
+			case ctx.Err() != nil:
+				return ctx.Err()
+			case err != nil:
+				fmt.Fprintf(std.err, "%s: %s\n", waiting[i].path, sentence(err))
 				waiting[i].address = ""
-			}
-			if !waiting[i].saved {
+				failed++
+			case proven:
+				waiting[i].address = ""
+			case !waiting[i].saved:
 				pause = receiptSoon
 			}
 		}
 		waiting = slices.DeleteFunc(waiting, func(w receipt) bool { return w.address == "" })
+		if len(waiting) == 0 && failed > 0 {
+			return fmt.Errorf("%d of %d receipts could not be had", failed, all)
+		}
 		if len(waiting) == 0 {
 			return nil
 		}

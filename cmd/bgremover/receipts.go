@@ -56,7 +56,12 @@ func (n notary) Sign(ctx context.Context, s usecase.Statement, older int64) ([]b
 	for _, signed := range rotations {
 		r.Keys.Rotations = append(r.Keys.Rotations, string(signed))
 	}
-	return evidence.Sign(r, key)
+	signed, err := evidence.Sign(r, key)
+	if refused, ok := refusal.As(err); ok {
+		// Whoever asked did nothing wrong: it is an error of ours, and logged as one.
+		return nil, fmt.Errorf("the receipt would be refused itself: %s", refused.Code)
+	}
+	return signed, err
 }
 
 // proof is nil until a checkpoint covers both facts.

@@ -134,6 +134,7 @@ func TestReceiptEndToEnd(t *testing.T) {
 	t.Parallel()
 	program := buildVerifier(t)
 	s := serve(t, dataFolder(t), "--checkpoint-every", "8s")
+	before := s.ask(http.MethodGet, "/log/checkpoint", "").body
 	a := s.upload(photo(t))
 	path := "/v1/images/" + a.ID + "/receipt"
 
@@ -149,6 +150,10 @@ func TestReceiptEndToEnd(t *testing.T) {
 	refused(path, "wrong", http.StatusNotFound, "image.unknown")
 
 	// Right behind a checkpoint: the next one is seconds away.
+	until(t, "a checkpoint over the upload", func() bool {
+		res := s.ask(http.MethodGet, "/log/checkpoint", "")
+		return res.code == http.StatusOK && !bytes.Equal(res.body, before)
+	})
 	kept, key := s.head(), s.firstKey()
 	if res := s.ask(http.MethodDelete, "/v1/images/"+a.ID, a.Capability); res.code != http.StatusOK {
 		t.Fatalf("delete: %s", res)

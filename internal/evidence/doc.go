@@ -18,8 +18,8 @@
 // never shows: that is why the time of the upload is stated and not proven. Who acted is
 // sealed as well, where there is somebody to name, under the picture's key, which that very
 // fact's append destroys. So both facts are shown as they are stored, their bytes need no
-// other version, and a reader here refuses bytes in which anything personal is not
-// ciphertext under the destroyed key.
+// other version, and a reader here refuses bytes in which who acted is not ciphertext under
+// the destroyed key, or in which a decision seals anything.
 //
 // # What a signature can prove
 //

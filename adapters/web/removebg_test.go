@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
+	"errors"
 	"image/png"
+	"io"
 	"net/http/httptest"
 	"net/url"
 	"strconv"
@@ -13,6 +15,7 @@ import (
 	"time"
 
 	"github.com/bgremover/bgremover/adapters/web"
+	"github.com/bgremover/bgremover/adapters/web/api"
 	"github.com/bgremover/bgremover/domain/event"
 	"github.com/bgremover/bgremover/domain/image"
 	"github.com/bgremover/bgremover/internal/fake"
@@ -58,7 +61,7 @@ func TestRemoveBGInItsThreeTypesOfBody(t *testing.T) {
 			h := answer.Header()
 			if answer.Code != 200 || h.Get("Content-Type") != "image/png" || h.Get("X-Width") != "451" || h.Get("X-Height") != "300" ||
 				h.Get("X-Type") != "other" || h.Get("X-Credits-Charged") != "0" || h.Get("X-Delete-By") == "" ||
-				h.Get("Content-Length") != strconv.Itoa(answer.Body.Len()) {
+				!strings.Contains(h.Get(api.ReceiptHeader), "/receipt?key=") || h.Get("Content-Length") != strconv.Itoa(answer.Body.Len()) {
 				t.Fatalf("answered %d %v %s", answer.Code, h, answer.Body)
 			}
 			if picture, err := png.Decode(answer.Body); err != nil || picture.Bounds().Dx() != 451 {
@@ -259,6 +262,19 @@ func TestClientThatDoesNotWaitForItsCutoutLeavesNothing(t *testing.T) {
 
 	if answer.Code != 499 || w.names() != "image.uploaded image.deleted vault.key_destroyed" {
 		t.Errorf("status %d, the record is %s", answer.Code, w.names())
+	}
+}
+
+// Only with the result does anybody learn where its receipt is, and with it the capability.
+func TestRemoveBGErrorHoldsNoCapability(t *testing.T) {
+	w := newWorld(t, fake.Cutter{}, func(c *web.Config) {
+		c.Transform = func(context.Context, io.Reader, api.Options, io.Writer) (int, int, error) {
+			return 0, 0, errors.New("broken")
+		}
+	})
+	answer := w.form(t, cat, text("channels", "alpha"))
+	if answer.Code != 500 || answer.Header().Get(api.ReceiptHeader) != "" {
+		t.Errorf("answered %d %v", answer.Code, answer.Header())
 	}
 }
 

@@ -57,7 +57,11 @@ func (h RemoveBG) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, err = h.Download.Do(r.Context(), up.Image, up.Capability, func(result usecase.Result) error {
 		tellDeadline(w.Header(), picture{DeleteBy: p.DeleteBy.UTC()})
 		w.Header().Set(ReceiptHeader, capability.APIWithKey(up.Image, "receipt", up.Capability))
-		return h.deliver(w, r, &out, job, result)
+		err := h.deliver(w, r, &out, job, result)
+		if !out.began {
+			w.Header().Del(ReceiptHeader) // an error is answered, and holds no capability
+		}
+		return err
 	})
 	out.finish(w, r, err)
 }

@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 
+	"github.com/bgremover/bgremover/domain/id"
+	"github.com/bgremover/bgremover/domain/image"
 	"github.com/bgremover/bgremover/domain/refusal"
 	"github.com/bgremover/bgremover/internal/evidence"
 	"github.com/bgremover/bgremover/internal/ledger"
@@ -16,6 +19,22 @@ import (
 var errAhead = refusal.New(refusal.Conflict, "receipt.ahead",
 	"The checkpoint that you have is of a larger record than any that this service has signed.",
 	"Keep it. If it is this log's, the record was rolled back: tell the service's operator, and others.")
+
+// receipts tells the operator what a person who asks for a receipt can do nothing about.
+type receipts struct {
+	usecase.Receipt
+	log *slog.Logger
+}
+
+// Do passes on.
+func (r receipts) Do(ctx context.Context, img id.Image, token string, older int64) ([]byte, error) {
+	signed, err := r.Receipt.Do(ctx, img, token, older)
+	if errors.Is(err, usecase.ErrKeyThere) {
+		r.log.WarnContext(ctx, "no receipt was signed: the vault gives a key that the record has destroyed; more than a minute after the deletion, compare them by a restart",
+			"key", image.Key(img))
+	}
+	return signed, err
+}
 
 // notary signs receipts with the key that signs checkpoints: whoever knows the log's first
 // key from elsewhere needs to know no other.

@@ -208,7 +208,7 @@ func (s *service) openSite(context.Context) error {
 		Preview:   s.uses.preview,
 		Download:  s.uses.download,
 		Delete:    s.uses.delete,
-		Receipt:   s.uses.receipt,
+		Receipt:   receipts{s.uses.receipt, s.log},
 		Transform: s.cutter().transform,
 		View:      s.imagesView(),
 		Hours:     s.hours,

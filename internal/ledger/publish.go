@@ -91,6 +91,7 @@ func (t *term) land(ctx context.Context, batch []numbered, f flight) error {
 		t.counts.Failures.Add(1)
 		return fmt.Errorf("publish facts %d to %d: %w", batch[0].seq, batch[len(batch)-1].seq, f.err)
 	}
+	t.short = false // it is where it belongs
 	return t.mark(ctx, batch, f.offset)
 }
 

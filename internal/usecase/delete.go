@@ -27,6 +27,7 @@ type Deletion struct {
 	Actual     time.Time
 	DeletedSeq int64 // place in the record of image.deleted
 	KeySeq     int64 // place in the record of vault.key_destroyed; 0 if an earlier answer gave it
+	Copies     []string
 }
 
 // Delete deletes a picture at its holder's wish.
@@ -145,7 +146,7 @@ func deletionIn(img id.Image, facts []event.Envelope) Deletion {
 	for _, env := range facts {
 		switch f := env.Fact.(type) {
 		case image.Deleted:
-			found.Why, found.Due, found.Actual, found.DeletedSeq = f.Why, f.Due, f.Actual, env.Seq
+			found.Why, found.Due, found.Actual, found.DeletedSeq, found.Copies = f.Why, f.Due, f.Actual, env.Seq, f.Copies
 		case system.KeyDestroyed:
 			found.KeySeq = env.Seq
 		}

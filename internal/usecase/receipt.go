@@ -79,7 +79,7 @@ func (r Receipt) Do(ctx context.Context, img id.Image, token string, older int64
 	if s.KeySeq, err = r.ending(ctx, img); err != nil {
 		return nil, err
 	}
-	if s.Copies, err = r.look(ctx, img); err != nil {
+	if s.Copies, err = r.look(ctx, img, done.Copies); err != nil {
 		return nil, err
 	}
 	s.LookedFor = r.Now()
@@ -108,20 +108,21 @@ func (r Receipt) ending(ctx context.Context, img id.Image) (seq int64, err error
 
 // look looks for copies. What a deletion was about to remove, or could not remove, is
 // removed now; what resists even that is said.
-func (r Receipt) look(ctx context.Context, img id.Image) ([]CopyState, error) {
-	copies, err := r.copies(ctx, img)
+func (r Receipt) look(ctx context.Context, img id.Image, kinds []string) ([]CopyState, error) {
+	copies, err := r.copies(ctx, img, kinds)
 	if err != nil || !slices.ContainsFunc(copies, func(c CopyState) bool { return c.Found }) {
 		return copies, err
 	}
 	if removeCopies(ctx, r.Blobs, img) != nil {
 		return copies, nil //nolint:nilerr // That it could not be removed is what the receipt says; the sweep reports it.
 	}
-	return r.copies(ctx, img)
+	return r.copies(ctx, img, kinds)
 }
 
-func (r Receipt) copies(ctx context.Context, img id.Image) ([]CopyState, error) {
+// copies looks for the kinds that there were when the picture was deleted.
+func (r Receipt) copies(ctx context.Context, img id.Image, kinds []string) ([]CopyState, error) {
 	var states []CopyState
-	for _, kind := range image.Copies() {
+	for _, kind := range kinds {
 		blob, _, err := r.Blobs.Open(ctx, blobName(img, kind))
 		missing := errors.Is(err, fs.ErrNotExist)
 		if err == nil {

@@ -63,12 +63,18 @@ async function check(box) {
 	const list = box.querySelector('[data-findings]');
 	list.replaceChildren();
 	conclude(box, '', '');
+	const kept = box.querySelector('#against').files[0];
+	if (kept?.size === 0) {
+		conclude(box, 'fails', 'The file with the checkpoint is empty: nothing would be compared. Choose another one, or none.');
+		return;
+	}
 	let report;
 	try {
-		const [receipt, against] = await Promise.all([bytes(file), bytes(box.querySelector('#against').files[0])]);
+		const [receipt, against] = await Promise.all([bytes(file), bytes(kept)]);
 		if (mine !== turn) return;
 		report = JSON.parse(globalThis.bgverifyReceipt(receipt, box.querySelector('#key').value.trim(), against));
 	} catch {
+		if (mine !== turn) return;
 		conclude(box, 'fails', 'The file could not be read, or the check broke down. Load the page again.');
 		return;
 	}

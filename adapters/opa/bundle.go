@@ -14,7 +14,6 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/rego"
 	"github.com/open-policy-agent/opa/v1/storage/inmem"
-	"github.com/open-policy-agent/opa/v1/util"
 )
 
 // bundle is a compiled policy bundle, ready to be asked.
@@ -24,7 +23,8 @@ type bundle struct {
 	data     map[string]any
 }
 
-// load reads a bundle: .manifest, data/*.json and every *.rego that is not a test.
+// load reads a bundle: .manifest, data/*.json with their schema.json, and every *.rego that is
+// not a test.
 func load(files fs.FS) (*bundle, error) {
 	b := &bundle{data: map[string]any{}}
 	var err error
@@ -58,31 +58,6 @@ func revision(files fs.FS) (int64, error) {
 		return 0, errors.New(".manifest: the revision is a whole number from 1 on")
 	}
 	return n, nil
-}
-
-// loadData joins the members of all data files; none may stand in two of them.
-func (b *bundle) loadData(files fs.FS) error {
-	names, err := fs.Glob(files, "data/*.json")
-	if err != nil {
-		return err
-	}
-	for _, name := range names {
-		content, err := fs.ReadFile(files, name)
-		if err != nil {
-			return err
-		}
-		var members map[string]any
-		if err := util.UnmarshalJSON(content, &members); err != nil {
-			return fmt.Errorf("%s: %w", name, err)
-		}
-		for member, value := range members {
-			if _, twice := b.data[member]; twice {
-				return fmt.Errorf("%s: %q stands in another file as well", name, member)
-			}
-			b.data[member] = value
-		}
-	}
-	return nil
 }
 
 // parse reads the modules of a bundle.

@@ -6,11 +6,14 @@ import (
 	"errors"
 	"io/fs"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
 	"time"
 
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/rego"
 	"pgregory.net/rapid"
 
 	"github.com/bgremover/bgremover/domain/event"
@@ -29,7 +32,7 @@ func policy(t testing.TB, period time.Duration) *Policy {
 
 // as returns the decision that a rule is expected to make.
 func as(rule, promise, outcome, input string) event.Decision {
-	return event.Decision{Rule: rule, Promises: []string{promise}, Revision: 2, Outcome: outcome, Input: json.RawMessage(input)}
+	return event.Decision{Rule: rule, Promises: []string{promise}, Revision: 3, Outcome: outcome, Input: json.RawMessage(input)}
 }
 
 func wantDecision(t *testing.T, got, want event.Decision) {
@@ -116,7 +119,7 @@ func TestConfiguredPeriod(t *testing.T) {
 	for period, want := range map[time.Duration][]string{
 		time.Second:                    nil,
 		24 * time.Hour:                 nil,
-		24*time.Hour + time.Second:     {"--delete-after 24h0m1s", "24h0m0s at the latest", "revision 2"},
+		24*time.Hour + time.Second:     {"--delete-after 24h0m1s", "24h0m0s at the latest", "revision 3"},
 		24*time.Hour + time.Nanosecond: {"--delete-after", "whole seconds"},
 		0:                              {"--delete-after 0s", "no period"},
 		-time.Hour:                     {"--delete-after -1h0m0s", "no period"},
@@ -231,11 +234,11 @@ func TestCancelled(t *testing.T) {
 }
 
 func TestCanonical(t *testing.T) {
-	got, err := canonical(map[string]any{"b": true, "a_1": int64(-5), "Z": "2026-03-02T12:00:00+01:00", "": `"\`})
-	if want := `{"":"\"\\","Z":"2026-03-02T12:00:00+01:00","a_1":-5,"b":true}`; err != nil || string(got) != want {
+	got, err := canonical(map[string]any{"b": true, "a_1": int64(-5), "Z": "2026-03-02T12:00:00+01:00", "": `"\`, "f": []string{"b", "a"}, "n": []string{}})
+	if want := `{"":"\"\\","Z":"2026-03-02T12:00:00+01:00","a_1":-5,"b":true,"f":["b","a"],"n":[]}`; err != nil || string(got) != want {
 		t.Errorf("got %s, %v; want %s", got, err, want)
 	}
-	for _, value := range []any{nil, 1, 1.5, int64(1) << 53, -(int64(1) << 53), "ü", "\u2028", "<", "\n", []any{}, map[string]any{}} {
+	for _, value := range []any{nil, 1, 1.5, int64(1) << 53, -(int64(1) << 53), "ü", "\u2028", "<", "\n", []any{}, map[string]any{}, []string{"ü"}, []string(nil)} {
 		if got, err := canonical(map[string]any{"a": value}); !errors.Is(err, errNotCanonical) {
 			t.Errorf("%#v: got %s, %v", value, got, err)
 		}
@@ -256,6 +259,34 @@ func BenchmarkDecision(b *testing.B) {
 				must(b, ask())
 			}
 		})
+	}
+}
+
+// BenchmarkRatio compares a decision of the upload path, with all rules and data loaded, with the evaluation
+// of the smallest rule that there can be, side by side; it reports the medians' ratio.
+func BenchmarkRatio(b *testing.B) {
+	one, err := compile(map[string]*ast.Module{"one.rego": ast.MustParseModule("package one\n\na := {\"decided\": true, \"allow\": true} if input.kind == \"image\"\n")})
+	must(b, err)
+	query, err := rego.New(rego.Query("data.one.a"), rego.Compiler(one)).PrepareForEval(b.Context())
+	must(b, err)
+	bare := &question{rule: "one.a", query: query}
+	p := policy(b, 24*time.Hour)
+	var whole, alone []time.Duration
+	for b.Loop() {
+		start := time.Now()
+		_, _, err := p.Deadline(b.Context(), noon)
+		must(b, err)
+		between := time.Now()
+		_, err = bare.evaluate(b.Context(), json.RawMessage(`{"kind":"image"}`))
+		must(b, err)
+		whole, alone = append(whole, between.Sub(start)), append(alone, time.Since(between))
+	}
+	slices.Sort(whole)
+	slices.Sort(alone)
+	ratio := float64(whole[len(whole)/2]) / float64(alone[len(alone)/2])
+	b.ReportMetric(ratio, "×one-rule")
+	if len(whole) > 1000 && ratio > 6 {
+		b.Errorf("a decision takes %.1f times as long as one rule; 6 is the most", ratio)
 	}
 }
 

@@ -22,10 +22,11 @@ import (
 // Serve is what "bgremover serve" and "bgremover config" understand.
 type Serve struct {
 	Ground
-	Model  Model  `embed:""`
-	Listen Listen `embed:"" group:"Who can reach it"`
-	Heads  Heads  `embed:"" group:"Signed heads of the record"`
-	Blobs  string `name:"blobs" placeholder:"DIR" env:"BGREMOVER_BLOBS" help:"Folder, or file:// URL, for the sealed photos (${env}; default: the folder 'blobs' in --data)."`
+	Model    Model    `embed:""`
+	Listen   Listen   `embed:"" group:"Who can reach it"`
+	Heads    Heads    `embed:"" group:"Signed heads of the record"`
+	Operator Operator `embed:"" group:"Who runs it, as the privacy policy states it (what is missing is shown as not stated)"`
+	Blobs    string   `name:"blobs" placeholder:"DIR" env:"BGREMOVER_BLOBS" help:"Folder, or file:// URL, for the sealed photos (${env}; default: the folder 'blobs' in --data)."`
 
 	DeleteAfter time.Duration  `name:"delete-after" placeholder:"TIME" default:"24h" env:"BGREMOVER_DELETE_AFTER" help:"When a photo is deleted that nobody has downloaded, such as 90m: at least 1m, and at most 24h, which is what people are promised (${env}; default: ${default})."`
 	ClockOffset *time.Duration `name:"clock-offset" placeholder:"TIME" env:"BGREMOVER_CLOCK_OFFSET" help:"Move the service's clock ahead, to see deadlines come, such as 25h. Only while nobody else can reach the service; kept from then on, and never less (${env})."`
@@ -62,6 +63,15 @@ type Heads struct {
 	Origin    string        `name:"log-origin" placeholder:"NAME" env:"BGREMOVER_LOG_ORIGIN" help:"Name of the record in its checkpoints, for ever: best where /log is served, such as bgremover.example.org/log (${env}; default: bgremover.localhost/ and a random number, made once)."`
 	Every     time.Duration `name:"checkpoint-every" placeholder:"TIME" default:"1m" env:"BGREMOVER_CHECKPOINT_EVERY" help:"The least time between two checkpoints, so that their sizes betray no single upload: at least 1s (${env}; default: ${default})."`
 	Witnesses []string      `name:"witness" placeholder:"URL" env:"BGREMOVER_WITNESS" help:"A witness that signs checkpoints, too: its submission prefix, and behind # its key, such as https://witness.example/log#witness.example+1a2b3c4d+BHqW… Repeat for more (${env})."`
+}
+
+// Operator fills what the published policy leaves to whoever runs the service.
+type Operator struct {
+	Name      string `name:"operator-name" placeholder:"NAME" env:"BGREMOVER_OPERATOR_NAME" help:"Who runs the service and answers for it: the controller (${env})."`
+	Address   string `name:"operator-address" placeholder:"ADDRESS" env:"BGREMOVER_OPERATOR_ADDRESS" help:"Its postal address, on one line (${env})."`
+	Region    string `name:"operator-region" placeholder:"REGION" env:"BGREMOVER_OPERATOR_REGION" help:"Where the servers are, such as 'Frankfurt, Germany (EU)' (${env})."`
+	Contact   string `name:"operator-contact" placeholder:"E-MAIL" env:"BGREMOVER_OPERATOR_CONTACT" help:"E-mail address for everything that concerns people's data (${env})."`
+	Authority string `name:"operator-authority" placeholder:"NAME" env:"BGREMOVER_OPERATOR_AUTHORITY" help:"The supervisory authority that people can complain to, and where it is reached (${env})."`
 }
 
 // Folder says where the service keeps everything; it is all that the subcommands need to

@@ -139,6 +139,11 @@ blobs: file:///var/photos
 log-origin: bgremover.example.org/log
 checkpoint-every: 10s
 witness: [https://one.example/log#one.example+00000000+BA, https://two.example#two.example+00000000+BA]
+operator-name: Example Ltd
+operator-address: 1 Example Street, Example Town
+operator-region: Frankfurt, Germany (EU)
+operator-contact: privacy@example.org
+operator-authority: The Authority, https://authority.example
 delete-after: 90m
 clock-offset: 25h
 log-format: json
@@ -165,6 +170,10 @@ log-level: debug
 			Origin: "bgremover.example.org/log", Every: 10 * time.Second,
 			Witnesses: []string{"https://one.example/log#one.example+00000000+BA", "https://two.example#two.example+00000000+BA"},
 		},
+		Operator: config.Operator{
+			Name: "Example Ltd", Address: "1 Example Street, Example Town", Region: "Frankfurt, Germany (EU)",
+			Contact: "privacy@example.org", Authority: "The Authority, https://authority.example",
+		},
 		Blobs:       "file:///var/photos",
 		DeleteAfter: 90 * time.Minute, ClockOffset: &offset,
 		Log: config.Log{Format: "json", Level: "debug"},
@@ -176,6 +185,7 @@ log-level: debug
 		{got.Listen, want.Listen},
 		{got.Kafka, want.Kafka},
 		{got.Heads, want.Heads},
+		{got.Operator, want.Operator},
 		{got.Blobs, want.Blobs},
 		{string(got.Postgres), string(want.Postgres)},
 		{string(got.Vault.Postgres), string(want.Vault.Postgres)},

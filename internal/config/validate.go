@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/mail"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/alecthomas/kong"
 	"github.com/jackc/pgx/v5"
@@ -146,7 +148,28 @@ func (s *Serve) check(m *Mistakes) {
 		}
 	}
 	s.Heads.check(m)
+	s.Operator.check(m)
 	s.Log.check(m)
+}
+
+// longestStatement is how many letters an operator's line in the policy may have.
+const longestStatement = 300
+
+func (o Operator) check(m *Mistakes) {
+	for _, one := range []struct{ setting, value string }{
+		{"operator-name", o.Name},
+		{"operator-address", o.Address},
+		{"operator-region", o.Region},
+		{"operator-contact", o.Contact},
+		{"operator-authority", o.Authority},
+	} {
+		if strings.ContainsFunc(one.value, unicode.IsControl) || len([]rune(one.value)) > longestStatement || strings.TrimSpace(one.value) != one.value {
+			m.add(one.setting, "is %.60q; it stands in a sentence that people read: one line of at most %d letters, without spaces around it", one.value, longestStatement)
+		}
+	}
+	if parsed, err := mail.ParseAddress(o.Contact); o.Contact != "" && (err != nil || parsed.Address != o.Contact) {
+		m.add("operator-contact", "is %.60q; it is an e-mail address and nothing else, such as privacy@example.org", o.Contact)
+	}
 }
 
 // soonestCheckpoint is the lower limit of --checkpoint-every.

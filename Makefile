@@ -15,7 +15,7 @@ export CHROMIUM
 BROWSER := $(if $(CHROMIUM),-tags browser)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-full build verifier run test mutants test-kafka chaos browser check bench fuzz vuln fmt clean
+.PHONY: help setup setup-full build verifier run test mutants promises test-kafka chaos browser check bench fuzz vuln fmt clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -40,7 +40,7 @@ verifier:
 run: setup-full build ## Start the service with the full model and print its address
 	bin/bgremover serve --model u2net --accept-model-passport=u2net
 
-test: browser setup check mutants ## Check format, lint, vet, and run every test with the race detector
+test: browser setup check mutants promises ## Check format, lint, vet, and run every test with the race detector
 	$(PYTHON) -m unittest discover -q -s deploy/setup -p '*_test.py'
 	$(PYTHON) -m unittest discover -q -s deploy/dev -p '*_test.py'
 	$(TOOL) gotestsum --format pkgname --format-hide-empty-pkg -- -race -timeout 15m -parallel 4 $(BROWSER) ./...
@@ -50,6 +50,9 @@ endif
 
 mutants: ## Change the policy rules one by one, and see that a test notices each change
 	$(GO) test -count=1 -v -run '^TestMutantsAreKilled$$' ./adapters/opa
+
+promises: ## Print which promises of the policy are built, in part, or not
+	$(GO) test -count=1 -v -run '^TestPromisesBacked$$' ./internal/published
 
 # The same suites as on the embedded Kafka, and brokers that are killed; what they tried is
 # printed. With CHAOS=1, in full numbers.

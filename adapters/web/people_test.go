@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bgremover/bgremover/domain/policy"
 	"github.com/bgremover/bgremover/internal/fake"
 	"github.com/bgremover/bgremover/internal/testphotos"
 )
@@ -105,9 +106,9 @@ func TestFormErrorsAreSentences(t *testing.T) {
 
 // Nothing on any page may come from elsewhere, or need what the policy forbids.
 func TestPagesNameNoOtherOrigin(t *testing.T) {
-	w := newWorld(t, fake.Cutter{})
+	w := newWorld(t, fake.Cutter{}, publishes(t, policy.Operator{}))
 	up := w.uploadReady(t)
-	for _, target := range []string{"/", "/stats", "/nowhere", up.Links.Page} {
+	for _, target := range []string{"/", "/stats", "/privacy", "/promises", "/nowhere", up.Links.Page} {
 		body := w.do(t, "GET", target, nil).Body.String()
 		for _, bad := range []string{"http://", "https://", `src="//`, " style=", " onclick=", "<style", "javascript:"} {
 			if strings.Contains(body, bad) {

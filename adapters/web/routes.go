@@ -39,7 +39,7 @@ func (s *Site) routes() []route {
 	removebg := api.RemoveBG{
 		Upload: s.Upload, Watch: s.Watch, Download: s.Download, Delete: s.Delete, Transform: s.Transform, Intake: s.intake,
 	}
-	return slices.Concat(s.officerRoutes(sameOrigin), s.logRoutes(), []route{
+	return slices.Concat(s.officerRoutes(sameOrigin), s.logRoutes(), s.policyRoutes(), []route{
 		// For people.
 		{"GET /{$}", scope.Page, brief, people.Home()},
 		{"POST /i", scope.Page, own, sameOrigin.Handler(people.Upload(s.Upload, s.intake))},
@@ -81,6 +81,19 @@ func (s *Site) logRoutes() []route {
 		{"GET /log/checkpoint", scope.Problem, brief, public.Checkpoint(s.Tree)},
 		{"GET /log/tile/{path...}", scope.Problem, brief, public.Tile(s.Tree)},
 		{"GET /log/keys", scope.Problem, brief, public.Keys(s.Tree)},
+	}
+}
+
+// policyRoutes lists what is published about what is promised.
+func (s *Site) policyRoutes() []route {
+	if s.Policy == nil {
+		return nil
+	}
+	return []route{
+		{"GET /privacy", scope.Page, brief, s.Policy.Privacy()},
+		{"GET /privacy/{version}", scope.Page, brief, s.Policy.PrivacyVersion()},
+		{"GET /promises", scope.Page, brief, s.Policy.PromisesPage()},
+		{"GET /v1/promises", scope.Problem, brief, s.Policy.PromisesJSON()},
 	}
 }
 

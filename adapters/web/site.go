@@ -27,6 +27,7 @@ type Config struct {
 	Hours     public.Hours     // of analytics
 	Tree      public.Log       // over the record; may be nil: then it is not served
 	Verifier  *verify.Verifier // the check of receipts for browsers; may be nil: then the page says so
+	Policy    *public.Policy   // what is promised; may be nil: then it is not published
 	Officer   *officer.Config  // may be nil: then there are no pages for officers
 
 	Now     func() time.Time // the service's time, for countdowns and periods

@@ -202,6 +202,10 @@ func (s *service) openSite(context.Context) error {
 	if err != nil {
 		return err
 	}
+	promised, err := promised(s.cfg.Operator)
+	if err != nil {
+		return err
+	}
 	s.site = web.New(web.Config{
 		Upload:    countedUpload{s.uses.upload, s.metrics},
 		Watch:     s.uses.watch,
@@ -214,6 +218,7 @@ func (s *service) openSite(context.Context) error {
 		Hours:     s.hours,
 		Tree:      s.tree,
 		Verifier:  inBrowser,
+		Policy:    promised,
 		Officer:   s.officerPages(),
 		Now:       s.clock.Now,
 		Log:       s.log,

@@ -1,5 +1,6 @@
 // Package public shows everybody how the service is doing: figures that name nobody, and
-// the signed tree over its record.
+// the signed tree over its record; and what it promises, which policy.go, privacy.go and
+// promises.go render. Nothing there is called kept.
 //
 // log.go serves checkpoints, tiles and keys (https://c2sp.org/tlog-tiles).
 // stats.go gathers the hourly view of analytics into a page, chart.go lays its charts out
@@ -19,7 +20,7 @@ import (
 	"github.com/bgremover/bgremover/projections/analytics"
 )
 
-//go:embed stats.html
+//go:embed stats.html privacy.html promises.html
 var templates embed.FS
 
 var statsPage = page.Must(templates, "stats.html")

@@ -112,8 +112,8 @@ func (r *runner) advance(ctx context.Context, conn *pgx.Conn, at Checkpoint, ent
 
 // takeLock returns a connection of its own that holds the view's lock. It asks again and
 // again rather than in one long query, which would keep the database from cleaning up.
-func (r *runner) takeLock(ctx context.Context) (conn *pgx.Conn, err error) {
-	conn, err = pgx.ConnectConfig(ctx, r.with.DB.Config().ConnConfig)
+func (r *runner) takeLock(ctx context.Context) (_ *pgx.Conn, err error) {
+	conn, err := pgx.ConnectConfig(ctx, r.with.DB.Config().ConnConfig)
 	if err != nil {
 		return nil, fmt.Errorf("connect: %w", err)
 	}

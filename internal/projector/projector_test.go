@@ -100,6 +100,24 @@ func TestOneWorksAndAnotherTakesOver(t *testing.T) {
 	}
 }
 
+// One that stands by ends as well as one that works.
+func TestStandbyEnds(t *testing.T) {
+	db := open(t)
+	record := remembering(1)
+	first := newProjector(t, db, record, total)
+	defer start(first)()
+	until(t, "the first follows", func() bool { return state(first) == projector.Following })
+	for range 3 {
+		second := newProjector(t, db, record, total)
+		stop := start(second)
+		until(t, "the second stands by", func() bool { return state(second) == projector.Standby })
+		stop()
+	}
+	if got := state(first); got != projector.Following {
+		t.Errorf("the first is %s", got)
+	}
+}
+
 // A projector that lost its lock without noticing changes nothing.
 func TestOvertakenProjectorChangesNothing(t *testing.T) {
 	db := open(t)

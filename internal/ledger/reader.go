@@ -65,14 +65,12 @@ func NewReader(src Source, after Position, o ReaderOptions) *Reader {
 		o.Patience = 30 * time.Second
 	}
 	r := &Reader{
-		src: src, log: o.Log, patience: o.Patience, rule: newRule(after.Seq, after.Offset),
-		at: after.Offset, after: after, unproven: after.Seq > 0, whole: after.Seq == 0,
+		src: src, log: o.Log, patience: o.Patience, rule: newRule(after.Seq, after.Offset), at: after.Offset, after: after, unproven: true,
 	}
-	// Those before it stand before it, so this is no place where it was taken from. What has its
-	// number there may be one that came early and was never the record.
-	if after.Offset < after.Seq-1 {
+	// Those before it stand before it: elsewhere, a fact with its number may be one that came early
+	// and was never the record.
+	if after.Seq == 0 || after.Offset < after.Seq-1 {
 		r.again(after.Seq)
-		r.unproven = false
 	}
 	return r
 }
@@ -141,7 +139,7 @@ func (r *Reader) judge(f Fetched) ([]Entry, error) {
 // is the record. What was handed out before, up to a seq, is not handed out again.
 func (r *Reader) again(seq int64) {
 	r.rule, r.at, r.stuck = newRule(0, 0), 0, time.Time{}
-	r.after, r.whole = Position{Seq: seq}, true
+	r.after, r.whole, r.unproven = Position{Seq: seq}, true, false
 }
 
 // mindTheGap runs out of patience when the partition's end was reached and what is

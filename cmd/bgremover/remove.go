@@ -123,7 +123,7 @@ func (c *removeCmd) writes(j job) []string {
 	return []string{j.out}
 }
 
-// one writes beside the target first: a cutout is there whole or not at all.
+// one makes the cutout of one photo.
 func (c *removeCmd) one(ctx context.Context, r remover, j job) (receipt string, err error) {
 	if !c.Force {
 		for _, path := range c.writes(j) {
@@ -140,22 +140,30 @@ func (c *removeCmd) one(ctx context.Context, r remover, j job) (receipt string, 
 	if err := os.MkdirAll(filepath.Dir(j.out), 0o777); err != nil { //nolint:gosec // the user's folder, under the user's umask
 		return "", err
 	}
+	err = replace(j.out, func(out io.Writer) (err error) {
+		receipt, err = r.remove(ctx, photo, out)
+		return err
+	})
+	return receipt, err
+}
+
+// replace writes a file beside the target first: what is there is whole, or nothing.
+func replace(path string, write func(io.Writer) error) (err error) {
 	// With the permissions of any file that this user makes.
-	unfinished := filepath.Join(filepath.Dir(j.out), ".bgremover-"+rand.Text())
+	unfinished := filepath.Join(filepath.Dir(path), ".bgremover-"+rand.Text())
 	out, err := os.OpenFile(unfinished, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666) //nolint:gosec // the user's umask decides
 	if err != nil {
-		return "", err
+		return err
 	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, os.Remove(unfinished))
 		}
 	}()
-	receipt, err = r.remove(ctx, photo, out)
-	if err := errors.Join(err, out.Close()); err != nil {
-		return "", err
+	if err := errors.Join(write(out), out.Close()); err != nil {
+		return err
 	}
-	return receipt, os.Rename(unfinished, j.out)
+	return os.Rename(unfinished, path)
 }
 
 // jobs lists what there is to do, and refuses what could not end well before any of it is done.

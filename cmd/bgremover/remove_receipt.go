@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -23,8 +22,10 @@ const (
 	// receiptPatience is how long the proofs of all receipts are waited for: longer than the
 	// service lets pass between two checkpoints, if its operator set nothing else.
 	receiptPatience = 3 * time.Minute
-	receiptSoon     = 200 * time.Millisecond // for the deletion, which follows a download at once
-	receiptLater    = 2 * time.Second        // for the proof
+	// receiptFirst is the pause before a receipt is asked for again, because the deletion follows
+	// the download at once. It doubles up to receiptTop: each answer costs the service a signature.
+	receiptFirst = 200 * time.Millisecond
+	receiptTop   = 10 * time.Second
 )
 
 // receipt is where the receipt of a job's photo goes. Nobody else keeps the one that may be there.
@@ -36,7 +37,8 @@ func (j job) receipt() string {
 type receipt struct {
 	address string // holds the capability: it is not printed
 	path    string
-	saved   bool // at least as a promise
+	pause   time.Duration // the last one
+	next    time.Time     // when it is asked for again; zero: at once
 }
 
 // errNoReceipts says that a service offers none.
@@ -64,20 +66,24 @@ func saveReceipts(ctx context.Context, std streams, r *remoteRemover, waiting []
 	defer deadline.Stop()
 	all, failed := len(waiting), 0
 	for {
-		pause := receiptLater
 		for i := range waiting {
-			proven, err := r.saveReceipt(ctx, &waiting[i])
+			w := &waiting[i]
+			if time.Now().Before(w.next) {
+				continue
+			}
+			proven, err := r.saveReceipt(ctx, *w)
 			switch {
 			case ctx.Err() != nil:
 				return ctx.Err()
 			case err != nil:
-				fmt.Fprintf(std.err, "%s: %s\n", waiting[i].path, sentence(err))
-				waiting[i].address = ""
+				fmt.Fprintf(std.err, "%s: %s\n", w.path, sentence(err))
+				w.address = ""
 				failed++
 			case proven:
-				waiting[i].address = ""
-			case !waiting[i].saved:
-				pause = receiptSoon
+				w.address = ""
+			default:
+				w.pause = min(max(2*w.pause, receiptFirst), receiptTop)
+				w.next = time.Now().Add(w.pause)
 			}
 		}
 		waiting = slices.DeleteFunc(waiting, func(w receipt) bool { return w.address == "" })
@@ -87,18 +93,19 @@ func saveReceipts(ctx context.Context, std streams, r *remoteRemover, waiting []
 		if len(waiting) == 0 {
 			return nil
 		}
+		first := slices.MinFunc(waiting, func(a, b receipt) int { return a.next.Compare(b.next) })
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-deadline.C:
 			return fmt.Errorf("%d receipts are without their proof after %s; what is saved is the service's signed promise", len(waiting), receiptPatience)
-		case <-time.After(pause):
+		case <-time.After(time.Until(first.next)):
 		}
 	}
 }
 
 // saveReceipt asks for a receipt once, and saves what it gets.
-func (r *remoteRemover) saveReceipt(ctx context.Context, w *receipt) (proven bool, err error) {
+func (r *remoteRemover) saveReceipt(ctx context.Context, w receipt) (proven bool, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, w.address, nil)
 	if err != nil {
 		return false, errNoReceipts
@@ -127,6 +134,8 @@ func (r *remoteRemover) saveReceipt(ctx context.Context, w *receipt) (proven boo
 	if err != nil {
 		return false, err
 	}
-	w.saved = true
-	return verdict.Receipt.Proof != nil, os.WriteFile(w.path, signed, 0o666) //nolint:gosec // the user's umask decides
+	return verdict.Receipt.Proof != nil, replace(w.path, func(out io.Writer) error {
+		_, err := out.Write(signed)
+		return err
+	})
 }

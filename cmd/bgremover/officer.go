@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/url"
 	"strings"
 
@@ -51,11 +50,7 @@ func (c *officerLinkCmd) run(ctx context.Context, std streams) error {
 // inClear says whether somebody on the way to an address can read what is sent.
 func inClear(address string) bool {
 	u, err := url.Parse(address)
-	if err != nil || u.Scheme == "https" {
-		return false
-	}
-	ip := net.ParseIP(u.Hostname())
-	return u.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback())
+	return err == nil && u.Scheme == "http" && !config.LoopbackHost(u.Hostname())
 }
 
 // siteOf checks the address of a site and returns it without a slash at its end.

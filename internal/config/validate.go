@@ -239,6 +239,11 @@ func isLoopback(addr string) bool {
 	if err != nil {
 		return false
 	}
+	return LoopbackHost(host)
+}
+
+// LoopbackHost says the same of a host without a port.
+func LoopbackHost(host string) bool {
 	ip, err := netip.ParseAddr(host)
 	return host == "localhost" || err == nil && ip.Unmap().IsLoopback()
 }

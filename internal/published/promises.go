@@ -10,7 +10,7 @@ import (
 	"github.com/bgremover/bgremover/domain/policy"
 )
 
-// entry is one promise as it stands in the file.
+// entry is a promise as it stands in the file: a [policy.Promise] with the names of its members.
 type entry struct {
 	ID        policy.ID      `yaml:"id"`
 	Kind      policy.Kind    `yaml:"kind"`
@@ -84,11 +84,7 @@ func readPromise(node *yaml.Node, m *mistakes) (policy.Promise, bool) {
 	if e.State == "" {
 		e.State = policy.Built
 	}
-	return policy.Promise{
-		ID: e.ID, Kind: e.Kind, Text: e.Text, State: e.State, Missing: e.Missing, Needs: e.Needs,
-		Rules: e.Rules, Mechanism: e.Mechanism, Facts: e.Facts, Tests: e.Tests, Figure: e.Figure, Check: e.Check,
-		Where: e.Where, SignedBy: e.SignedBy, HoldsDays: e.HoldsDays,
-	}, true
+	return policy.Promise(e), true
 }
 
 var idForm = regexp.MustCompile(`^[a-z]+\.[a-z0-9]+(-[a-z0-9]+)*$`)

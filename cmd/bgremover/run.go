@@ -47,7 +47,8 @@ func (s *service) run(ctx context.Context, ready io.Writer) error {
 	var foundation errgroup.Group
 	foundation.Go(func() error { return s.ledger.Run(below) })
 	foundation.Go(func() error { return s.sequence(below) })
-	// Views that are built from nothing would take both cores from the comparison, which all wait for.
+	// Not before the record is known to be whole; and views that are built from nothing would take both
+	// cores from the comparison, which everybody waits for.
 	foundation.Go(func() error { s.afterComparison(below, func() { s.views.Run(below) }); return nil })
 
 	ctx, stopAbove := context.WithCancelCause(ctx)

@@ -2,77 +2,69 @@ package opa
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"slices"
-
-	"github.com/open-policy-agent/opa/v1/rego"
-	"github.com/open-policy-agent/opa/v1/util"
-
-	"github.com/bgremover/bgremover/domain/event"
-	"github.com/bgremover/bgremover/domain/refusal"
+	"io/fs"
+	"sync"
+	"sync/atomic"
+	"time"
 )
 
-// ErrDenied says that a rule does not allow what was asked, or that no rule decided it.
-var ErrDenied = refusal.New(refusal.Forbidden, "policy.denied",
-	"A rule of this service does not allow that.", "Ask us if you think that it should.")
-
-// The outcomes of a decision.
-const (
-	allowed = "allow"
-	denied  = "deny"
-)
-
-// errUndecided says that a rule gave no answer that counts.
-var errUndecided = errors.New("the rule did not decide")
-
-// answer is what a rule says.
-type answer struct {
-	allow bool
-	more  map[string]any // the answer's further members
+// Config says which rules are asked, and what the operator chose where they leave a choice.
+type Config struct {
+	Bundle      fs.FS         // policies.Bundle
+	ImagePeriod time.Duration // --delete-after: how long a picture is kept at most, in whole seconds
 }
 
-// ask puts an input to a rule. The decision is complete also when there is an error; then
-// it denies.
-func (q *question) ask(ctx context.Context, input map[string]any) (answer, event.Decision, error) {
-	d := event.Decision{Rule: q.rule, Promises: slices.Clone(q.promises), Revision: q.revision, Outcome: denied}
-	exact, err := canonical(input)
-	if err != nil {
-		return answer{}, d, err
-	}
-	d.Input = exact
-	a, err := q.evaluate(ctx, exact)
-	if err != nil {
-		return answer{}, d, fmt.Errorf("ask %s: %w", q.rule, err)
-	}
-	if a.allow {
-		d.Outcome = allowed
-	}
-	return a, d, nil
+// Policy answers by the rules of the bundle in force. It is safe for concurrent use.
+type Policy struct {
+	period  int64 // seconds
+	inForce atomic.Pointer[ruleset]
 }
 
-// evaluate asks with the very bytes that the record will hold.
-func (q *question) evaluate(ctx context.Context, exact json.RawMessage) (answer, error) {
-	var input any
-	if err := util.UnmarshalJSON(exact, &input); err != nil {
-		return answer{}, err
-	}
-	results, err := q.query.Eval(ctx, rego.EvalInput(input))
-	if err != nil {
-		return answer{}, err
-	}
-	if len(results) != 1 || len(results[0].Expressions) != 1 {
-		return answer{}, errUndecided
-	}
-	members, ok := results[0].Expressions[0].Value.(map[string]any)
-	if !ok {
-		return answer{}, errUndecided
-	}
-	decided, isBool := members["decided"].(bool)
-	allow, isAnswer := members["allow"].(bool)
-	if !isBool || !isAnswer || !decided {
-		return answer{}, errUndecided
-	}
-	return answer{allow: allow, more: members}, nil
+// ruleset is the rules of one bundle, prepared, by name.
+type ruleset struct {
+	revision  int64
+	questions map[string]*question
+	lifetimes sync.Map // by kind, of keys that a fact ends
 }
+
+// asked are the rules that the service asks. A bundle that lacks one is refused.
+var asked = []string{
+	"keys.due", "keys.lifetime", "keys.retired",
+	"retention.deadline", "retention.downloaded", "retention.due", "retention.requested",
+}
+
+// New compiles the bundle and prepares its rules. It fails if the rules do not allow the
+// configured period: better no service than one that takes no photo.
+func New(ctx context.Context, c Config) (*Policy, error) {
+	r, err := prepare(ctx, c.Bundle)
+	if err != nil {
+		return nil, fmt.Errorf("load the policies: %w", err)
+	}
+	p := &Policy{period: int64(c.ImagePeriod / time.Second)}
+	p.inForce.Store(r)
+	if err := p.checkPeriod(ctx, c.ImagePeriod); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+func prepare(ctx context.Context, files fs.FS) (*ruleset, error) {
+	b, err := load(files)
+	if err != nil {
+		return nil, err
+	}
+	r := &ruleset{revision: b.revision, questions: map[string]*question{}}
+	for _, rule := range asked {
+		if r.questions[rule], err = b.prepare(ctx, rule); err != nil {
+			return nil, err
+		}
+	}
+	return r, nil
+}
+
+// Revision returns the bundle's revision.
+func (p *Policy) Revision() int64 { return p.inForce.Load().revision }
+
+// question returns a rule of [asked], as the bundle in force has it.
+func (p *Policy) question(rule string) *question { return p.inForce.Load().questions[rule] }

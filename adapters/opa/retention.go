@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
-	"sync"
 	"time"
 
 	"github.com/bgremover/bgremover/domain/event"
@@ -18,65 +16,14 @@ import (
 // kindImage is what the retention rules call a picture with its result.
 const kindImage = "image"
 
-// Config says which rules are asked, and what the operator chose where they leave a choice.
-type Config struct {
-	Bundle      fs.FS         // policies.Bundle
-	ImagePeriod time.Duration // --delete-after: how long a picture is kept at most, in whole seconds
-}
-
-// Policy answers by the rules of one bundle. It is safe for concurrent use.
-type Policy struct {
-	revision                             int64
-	period                               int64 // seconds
-	deadline, downloaded, due, requested *question
-	lifetime, keyDue, wrappingDue        *question
-
-	lifetimes *sync.Map // by kind, of keys that a fact ends
-}
-
 var _ usecase.Retention = (*Policy)(nil)
-
-// New compiles the bundle and prepares its rules. It fails if the rules do not allow the
-// configured period: better no service than one that takes no photo.
-func New(ctx context.Context, c Config) (*Policy, error) {
-	p, err := prepare(ctx, c)
-	if err != nil {
-		return nil, fmt.Errorf("load the policies: %w", err)
-	}
-	if err := p.checkPeriod(ctx, c.ImagePeriod); err != nil {
-		return nil, err
-	}
-	return p, nil
-}
-
-func prepare(ctx context.Context, c Config) (*Policy, error) {
-	b, err := load(c.Bundle)
-	if err != nil {
-		return nil, err
-	}
-	p := &Policy{revision: b.revision, period: int64(c.ImagePeriod / time.Second), lifetimes: &sync.Map{}}
-	for rule, q := range map[string]**question{
-		"retention.deadline":   &p.deadline,
-		"retention.downloaded": &p.downloaded,
-		"retention.due":        &p.due,
-		"retention.requested":  &p.requested,
-		"keys.lifetime":        &p.lifetime,
-		"keys.due":             &p.keyDue,
-		"keys.retired":         &p.wrappingDue,
-	} {
-		if *q, err = b.prepare(ctx, rule); err != nil {
-			return nil, err
-		}
-	}
-	return p, nil
-}
 
 // checkPeriod asks the rule itself, about a picture of any day, whether the configured period will do.
 func (p *Policy) checkPeriod(ctx context.Context, period time.Duration) error {
 	if period%time.Second != 0 {
 		return fmt.Errorf("--delete-after %v: give whole seconds", period)
 	}
-	a, _, err := p.deadline.ask(ctx, p.upload(time.Unix(0, 0)))
+	a, _, err := p.question("retention.deadline").ask(ctx, p.upload(time.Unix(0, 0)))
 	switch {
 	case errors.Is(err, errUndecided):
 		return fmt.Errorf("--delete-after %v: this is no period after which photos can be deleted", period)
@@ -84,7 +31,7 @@ func (p *Policy) checkPeriod(ctx context.Context, period time.Duration) error {
 		return err
 	case !a.allow:
 		return fmt.Errorf("--delete-after %v: photos are deleted after %v at the latest (%s, policy revision %d); choose at most that",
-			period, a.maximum(), p.deadline.rule, p.revision)
+			period, a.maximum(), "retention.deadline", p.Revision())
 	}
 	_, _, err = p.Deadline(ctx, time.Unix(0, 0))
 	return err
@@ -97,9 +44,6 @@ func (a answer) maximum() time.Duration {
 	return time.Duration(seconds) * time.Second
 }
 
-// Revision returns the bundle's revision.
-func (p *Policy) Revision() int64 { return p.revision }
-
 func (p *Policy) upload(at time.Time) map[string]any {
 	return map[string]any{"kind": kindImage, "period_s": p.period, "uploaded": text(at)}
 }
@@ -109,7 +53,7 @@ func text(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
 
 // Deadline implements [usecase.Retention]. Without an answer it is [image.ErrNoDeadline].
 func (p *Policy) Deadline(ctx context.Context, uploaded time.Time) (time.Time, event.Decision, error) {
-	a, d, err := p.deadline.ask(ctx, p.upload(uploaded))
+	a, d, err := p.question("retention.deadline").ask(ctx, p.upload(uploaded))
 	if err != nil {
 		return time.Time{}, d, because(ctx, image.ErrNoDeadline, err)
 	}
@@ -127,17 +71,17 @@ func (p *Policy) Deadline(ctx context.Context, uploaded time.Time) (time.Time, e
 
 // Downloaded implements [usecase.Retention].
 func (p *Policy) Downloaded(ctx context.Context, whole bool) (bool, event.Decision, error) {
-	return p.downloaded.decide(ctx, map[string]any{"kind": kindImage, "whole": whole})
+	return p.question("retention.downloaded").decide(ctx, map[string]any{"kind": kindImage, "whole": whole})
 }
 
 // Due implements [usecase.Retention].
 func (p *Policy) Due(ctx context.Context, due, now time.Time) (bool, event.Decision, error) {
-	return p.due.decide(ctx, map[string]any{"kind": kindImage, "due": text(due), "now": text(now)})
+	return p.question("retention.due").decide(ctx, map[string]any{"kind": kindImage, "due": text(due), "now": text(now)})
 }
 
 // Requested implements [usecase.Retention].
 func (p *Policy) Requested(ctx context.Context) (bool, event.Decision, error) {
-	return p.requested.decide(ctx, map[string]any{"kind": kindImage})
+	return p.question("retention.requested").decide(ctx, map[string]any{"kind": kindImage})
 }
 
 // decide asks a rule that says yes or no. A no is an answer; no answer is [ErrDenied].

@@ -32,7 +32,7 @@ func policy(t testing.TB, period time.Duration) *Policy {
 
 // as returns the decision that a rule is expected to make.
 func as(rule, promise, outcome, input string) event.Decision {
-	return event.Decision{Rule: rule, Promises: []string{promise}, Revision: 3, Outcome: outcome, Input: json.RawMessage(input)}
+	return event.Decision{Rule: rule, Promises: []string{promise}, Revision: 4, Outcome: outcome, Input: json.RawMessage(input)}
 }
 
 func wantDecision(t *testing.T, got, want event.Decision) {
@@ -53,9 +53,8 @@ func TestDeadline(t *testing.T) {
 
 // Whatever the period and whenever the upload: never a deadline past a day, never another than configured.
 func TestDeadlineIsNeverPastADay(t *testing.T) {
-	p := policy(t, time.Hour)
+	asked := policy(t, time.Hour)
 	rapid.Check(t, func(t *rapid.T) {
-		asked := *p
 		asked.period = rapid.Int64Range(-100, 2*86400).Draw(t, "period")
 		at := time.Unix(rapid.Int64Range(0, 1<<33).Draw(t, "s"), rapid.Int64Range(0, 999_999_999).Draw(t, "ns"))
 		due, d, err := asked.Deadline(context.Background(), at)
@@ -119,7 +118,7 @@ func TestConfiguredPeriod(t *testing.T) {
 	for period, want := range map[time.Duration][]string{
 		time.Second:                    nil,
 		24 * time.Hour:                 nil,
-		24*time.Hour + time.Second:     {"--delete-after 24h0m1s", "24h0m0s at the latest", "revision 3"},
+		24*time.Hour + time.Second:     {"--delete-after 24h0m1s", "24h0m0s at the latest", "revision 4"},
 		24*time.Hour + time.Nanosecond: {"--delete-after", "whole seconds"},
 		0:                              {"--delete-after 0s", "no period"},
 		-time.Hour:                     {"--delete-after -1h0m0s", "no period"},
@@ -212,7 +211,8 @@ func TestUnclearAnswersDeny(t *testing.T) {
 			must(t, err)
 			q, err := b.prepare(t.Context(), "retention.due")
 			must(t, err)
-			p := Policy{due: q}
+			var p Policy
+			p.inForce.Store(&ruleset{questions: map[string]*question{"retention.due": q}})
 			yes, d, err := p.Due(t.Context(), noon, noon)
 			if yes || !errors.Is(err, ErrDenied) || d.Outcome != "deny" || d.Rule != "retention.due" || len(d.Input) == 0 {
 				t.Errorf("got %v, %+v, %v; want a denial", yes, d, err)

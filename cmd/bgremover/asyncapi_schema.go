@@ -56,6 +56,8 @@ var (
 	instant      = reflect.TypeFor[time.Time]()
 	ownJSON      = reflect.TypeFor[json.Marshaler]()
 	ownText      = reflect.TypeFor[encoding.TextMarshaler]()
+	question     = reflect.TypeFor[json.RawMessage]()
+	octets       = reflect.TypeFor[[]byte]()
 )
 
 // schemaOf describes how values of a type stand in the record. A type that it cannot
@@ -66,6 +68,10 @@ func schemaOf(t reflect.Type) object {
 		return reference("schemas/sealed")
 	case t == instant:
 		return reference("schemas/time")
+	case t == question:
+		return object{{"type", "object"}, {"description", "What a rule was asked, in its canonical form."}}
+	case t == octets:
+		return object{{"type", "string"}, {"contentEncoding", "base64"}}
 	case t.Implements(ownText):
 		return object{{"type", "string"}}
 	case t.Implements(ownJSON):

@@ -2,7 +2,7 @@
 // stream, who acted, what it follows from, and the decision that allowed it.
 //
 // Read it in this order: event.go (a fact and its envelope), registry.go (which names
-// there are), upcast.go (old versions). The facts themselves live with the thing they are
+// there are), upcast.go (old versions), stream.go (names that follow from what they name). The facts themselves live with the thing they are
 // about (image.Uploaded). How an envelope becomes bytes is the business of internal/ledger.
 //
 // A name is never reused, and what stands under it never changes: a published version has a

@@ -11,6 +11,12 @@ type Image string
 // Member identifies one member of staff.
 type Member string
 
+// Visit identifies one visitor on one day. The same visitor has another tomorrow.
+type Visit string
+
+// Disclosure identifies one request for data from outside.
+type Disclosure string
+
 // Fact identifies one fact of the record, for ever.
 type Fact string
 
@@ -35,6 +41,11 @@ func ParseFact(s string) (Fact, bool) {
 // ParseMember returns s as a member's id, if it has the form of one.
 func ParseMember(s string) (Member, bool) {
 	return Member(s), canonical(s)
+}
+
+// ParseDisclosure returns s as a disclosure's id, if it has the form of one.
+func ParseDisclosure(s string) (Disclosure, bool) {
+	return Disclosure(s), canonical(s)
 }
 
 // canonical says whether s is a UUID in its only accepted spelling.

@@ -1,8 +1,7 @@
 package system
 
 import (
-	"crypto/sha256"
-	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/bgremover/bgremover/domain/event"
@@ -44,13 +43,9 @@ func (ProjectionSkipWithdrawn) EventName() event.Name { return "projection.skip_
 func (ProjectionCertified) EventName() event.Name { return "projection.certified.v1" }
 
 // ProjectionStream returns the stream of what was decided about one fact in one view; with
-// seq 0, about the view as a whole. Its name follows from both, so that asking whether a fact
-// is skipped needs no search: it is a UUID of version 8 made of their SHA-256.
+// seq 0, about the view as a whole.
 func ProjectionStream(view string, seq int64) event.Stream {
-	id := sha256.Sum256(fmt.Appendf(nil, "projection\x00%s\x00%d", view, seq))
-	id[6] = id[6]&0x0f | 0x80 // version 8 (RFC 9562, section 5.8)
-	id[8] = id[8]&0x3f | 0x80
-	return event.Stream(fmt.Sprintf("projection/%x-%x-%x-%x-%x", id[0:4], id[4:6], id[6:8], id[8:10], id[10:16]))
+	return event.DerivedStream("projection", view, strconv.FormatInt(seq, 10))
 }
 
 // ProjectionKey returns the id of the key that seals who skipped a fact, and why.

@@ -1,5 +1,6 @@
 // Package system holds the facts that the service records about itself: of the vault
-// (vault.go), of projections (projection.go) and of the log's keys (log.go).
+// (vault.go), of retention (retention.go), of audits, checks and attestations (audit.go), of models
+// (model.go), of where data is (region.go), of projections (projection.go) and of the log's keys (log.go).
 //
 // About keys it decides nothing; whoever destroys one appends the fact that says so, in the same transaction.
 package system
@@ -38,6 +39,12 @@ func Kinds() []event.Kind {
 		event.KindOf[KeyDestroyed](), event.KindOf[KeyResurrectionFound](),
 		event.KindOf[ProjectionSkipped](), event.KindOf[ProjectionSkipWithdrawn](), event.KindOf[ProjectionCertified](),
 		event.KindOf[LogKeyRotated](),
+		event.KindOf[RetentionPurged](), event.KindOf[RetentionStalled](), event.KindOf[RetentionResumed](),
+		event.KindOf[HoldPlaced](), event.KindOf[HoldReleased](), event.KindOf[ClockJumpConfirmed](),
+		event.KindOf[AuditCompleted](), event.KindOf[AuditCheckPassed](), event.KindOf[AuditCheckFailed](),
+		event.KindOf[AttestationMade](), event.KindOf[AttestationWithdrawn](),
+		event.KindOf[ModelLoaded](), event.KindOf[ModelRefused](),
+		event.KindOf[RegionDeclared](), event.KindOf[TransferDecided](),
 	}
 }
 

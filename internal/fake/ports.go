@@ -190,3 +190,30 @@ func (d *Deliveries) Stale(_ context.Context, _ time.Duration, limit int) ([]id.
 	defer d.mu.Unlock()
 	return slices.Clone(d.marked[:min(limit, len(d.marked))]), nil
 }
+
+// Decisions keeps what it is told, for a test to look at. Its zero value is ready.
+type Decisions struct {
+	mu            sync.Mutex
+	refused, read []event.Decision
+}
+
+// Refused implements [usecase.Decisions].
+func (d *Decisions) Refused(one event.Decision) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.refused = append(d.refused, one)
+}
+
+// Read implements [usecase.Decisions].
+func (d *Decisions) Read(one event.Decision) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.read = append(d.read, one)
+}
+
+// Told returns what it was told so far.
+func (d *Decisions) Told() (refused, read []event.Decision) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Clone(d.refused), slices.Clone(d.read)
+}

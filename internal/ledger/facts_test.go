@@ -13,18 +13,25 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bgremover/bgremover/domain/disclosure"
 	"github.com/bgremover/bgremover/domain/event"
 	"github.com/bgremover/bgremover/domain/image"
+	"github.com/bgremover/bgremover/domain/incident"
 	"github.com/bgremover/bgremover/domain/personal"
+	"github.com/bgremover/bgremover/domain/policy"
 	"github.com/bgremover/bgremover/domain/staff"
 	"github.com/bgremover/bgremover/domain/system"
+	"github.com/bgremover/bgremover/domain/visit"
 )
 
 // Once a fact of some version was published, its sample and golden file are never edited:
 // they stand for what is in somebody's record.
 var addSamples = flag.Bool("add-samples", false, "write the samples of facts that have none yet")
 
-const samples = "testdata/facts"
+const (
+	samples      = "testdata/facts"
+	digestOfTest = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+)
 
 // newest are the values that -add-samples writes.
 var newest = []event.Fact{
@@ -46,6 +53,49 @@ var newest = []event.Fact{
 	system.ProjectionSkipped{View: "images", Seq: 7, Reason: personal.Of("a release too old, see incident 12")},
 	system.LogKeyRotated{Old: strings.Repeat("0a", 32), New: strings.Repeat("0b", 32), From: 70_000},
 	system.ProjectionSkipWithdrawn{View: "images", Seq: 7, Reason: personal.Of("release 1.4 can apply it")},
+	policy.Published{Version: 2, Date: "2026-03-02", Digest: digestOfTest, Text: "---\nversion: 2\n---\n# Privacy\n"},
+	policy.BundleStored{Revision: 4, Digest: digestOfTest, SignedBy: "office-2026", Archive: []byte{0x1f, 0x8b}},
+	policy.ActivationProposed{Revision: 4, Digest: digestOfTest, Simulation: digestOfTest},
+	policy.Activated{Revision: 4, Digest: digestOfTest, Simulation: digestOfTest, Proposer: personal.Of("Zoë Beispiel")},
+	policy.DecisionRefused{
+		Rule: "upload.rate", Promises: []string{"abuse.prevent"}, Revision: 4, Minute: noon, Count: 3, More: 1,
+		Inputs: []policy.CountedInput{{Input: json.RawMessage(`{"scope":"visitor"}`), Count: 2}},
+	},
+	policy.DecisionsCounted{
+		Rule: "access.blob", Promises: []string{"image.purpose"}, Revision: 4, From: noon, Until: noon.Add(time.Minute),
+		Inputs: []policy.CountedInput{{Input: json.RawMessage(`{"own":true,"purpose":"cutout","reader":"holder"}`), Count: 2}},
+	},
+	visit.Began{Day: "2026-03-02", Address: personal.Of("192.0.2.7"), Agent: personal.Of("Example/1.0"), At: personal.Of("2026-03-02T12:00:00Z")},
+	visit.Blocked{Rule: "upload.rate", At: noon},
+	incident.Suspected{Source: "sentinel", Code: "object.overdue", Promise: "image.delete-24h", Cause: "0190b0a0-0000-7000-8000-000000000002"},
+	disclosure.Requested{
+		From: "authority", Country: "DE", Category: "technical", Fields: []string{"address"}, Basis: "order", Expires: noon.AddDate(0, 1, 0),
+		Reference: personal.Of("12 Js 34/26"), Text: personal.Of("Who used 192.0.2.7?"),
+	},
+	disclosure.Approved{Approvals: 2},
+	disclosure.Permitted{},
+	disclosure.Refused{Reasons: []string{"document"}},
+	disclosure.Made{Category: "technical", Fields: []string{"address"}, Count: 1, Digest: digestOfTest, Recipient: personal.Of("Staatsanwaltschaft Musterstadt")},
+	disclosure.SubjectTold{},
+	disclosure.SubjectDeferred{Until: noon.AddDate(0, 6, 0)},
+	system.RetentionPurged{Kind: "analytics", Due: noon, Actual: noon.Add(time.Minute), Count: 12},
+	system.RetentionStalled{Kind: "image", Due: noon, Waiting: 7},
+	system.RetentionResumed{Kind: "image"},
+	system.HoldPlaced{Hold: "0190b0a0-0000-7000-8000-0000000000bb", Kind: "payment", Fields: []string{"amount"}, Ground: personal.Of("order 7 O 8/26")},
+	system.HoldReleased{Hold: "0190b0a0-0000-7000-8000-0000000000bb", Ground: personal.Of("order lifted")},
+	system.ClockJumpConfirmed{From: noon, To: noon.AddDate(0, 0, 1)},
+	system.AuditCompleted{
+		Through: 1000, Whole: true, Objects: 2, Keys: 3, Tables: 4, Removed: 1, Signature: "c2lnbmVk",
+		Findings: []system.Finding{{Code: "object.unknown", Promise: "image.no-permanent-store", Count: 1}},
+	},
+	system.AuditCheckPassed{Check: "policy.contradictions", Promises: []string{"policy.matches-practice"}, Looked: 9},
+	system.AuditCheckFailed{Check: "cookies", Promises: []string{"cookie.essential"}, Looked: 5, Code: "cookie.before_consent", Found: 1},
+	system.AttestationMade{Promise: "secure.firewall", Statement: digestOfTest, Until: noon.AddDate(0, 6, 0), Note: personal.Of("looked at all hosts")},
+	system.AttestationWithdrawn{Promise: "secure.firewall", Note: personal.Of("a host was missing")},
+	system.ModelLoaded{Model: "u2net", Passport: digestOfTest, Established: false},
+	system.ModelRefused{Model: "u2net", Passport: digestOfTest, Reasons: []string{"data"}},
+	system.RegionDeclared{Region: "Frankfurt, Germany"},
+	system.TransferDecided{From: "DE", To: "US", Safeguard: "scc", Recipient: "mail", Allowed: true},
 	system.ProjectionCertified{View: "images", Seq: 1000, Digest: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"},
 }
 

@@ -70,6 +70,15 @@ type Retention interface {
 	Requested(ctx context.Context) (deleteNow bool, d event.Decision, err error)
 }
 
+// Decisions keeps what no fact of its own carries. It neither fails nor waits: what it was told
+// is in the record within a minute or so.
+type Decisions interface {
+	// Refused notes a no to somebody whom the service does not know.
+	Refused(d event.Decision)
+	// Read notes that a rule let somebody read; nothing changed by it.
+	Read(d event.Decision)
+}
+
 // Leases makes sure that of several who want to do one thing one does it. A lease ends
 // by itself when its holder dies.
 type Leases interface {

@@ -27,7 +27,7 @@ package keys
 #       properties:
 #         kind:
 #           type: string
-#           enum: [account, consent, credential, disclosure, image, incident, log, notice, payment, projection, request, staff, support, visit]
+#           enum: [account, audit, consent, credential, disclosure, image, incident, log, notice, payment, policy, projection, request, retention, staff, support, visit]
 #         made: {type: string, format: date-time}
 default lifetime := {"decided": false, "allow": false}
 
@@ -65,7 +65,7 @@ lifetime := {"decided": true, "allow": true, "owns_stream": owns_stream} if {
 #         due: {type: string, format: date-time}
 #         kind:
 #           type: string
-#           enum: [disclosure, log, notice, payment, projection, visit]
+#           enum: [audit, disclosure, log, notice, payment, policy, projection, retention, visit]
 #         now: {type: string, format: date-time}
 default due := {"decided": false, "allow": false}
 

@@ -9,6 +9,7 @@ made := "2026-03-02T12:00:00.5+01:00"
 # The kinds of the catalogue of facts. What ends by itself, ends on this day.
 lifetimes := {
 	"account": {},
+	"audit": {"due": "2029-03-02T11:00:00.5Z"},
 	"consent": {},
 	"credential": {},
 	"disclosure": {"due": "2029-03-02T11:00:00.5Z"},
@@ -17,8 +18,10 @@ lifetimes := {
 	"log": {"due": "2029-03-02T11:00:00.5Z"},
 	"notice": {"due": "2029-03-02T11:00:00.5Z"},
 	"payment": {"due": "2033-03-02T11:00:00.5Z"},
+	"policy": {"due": "2029-03-02T11:00:00.5Z"},
 	"projection": {"due": "2029-03-02T11:00:00.5Z"},
 	"request": {},
+	"retention": {"due": "2029-03-02T11:00:00.5Z"},
 	"staff": {},
 	"support": {},
 	"visit": {"due": "2026-05-31T11:00:00.5Z"},

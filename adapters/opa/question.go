@@ -1,0 +1,78 @@
+package opa
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/open-policy-agent/opa/v1/rego"
+	"github.com/open-policy-agent/opa/v1/util"
+
+	"github.com/bgremover/bgremover/domain/event"
+	"github.com/bgremover/bgremover/domain/refusal"
+)
+
+// ErrDenied says that a rule does not allow what was asked, or that no rule decided it.
+var ErrDenied = refusal.New(refusal.Forbidden, "policy.denied",
+	"A rule of this service does not allow that.", "Ask us if you think that it should.")
+
+// The outcomes of a decision.
+const (
+	allowed = "allow"
+	denied  = "deny"
+)
+
+// errUndecided says that a rule gave no answer that counts.
+var errUndecided = errors.New("the rule did not decide")
+
+// answer is what a rule says.
+type answer struct {
+	allow bool
+	more  map[string]any // the answer's further members
+}
+
+// ask puts an input to a rule. The decision is complete also when there is an error; then
+// it denies.
+func (q *question) ask(ctx context.Context, input map[string]any) (answer, event.Decision, error) {
+	d := event.Decision{Rule: q.rule, Promises: slices.Clone(q.promises), Revision: q.revision, Outcome: denied}
+	exact, err := canonical(input)
+	if err != nil {
+		return answer{}, d, err
+	}
+	d.Input = exact
+	a, err := q.evaluate(ctx, exact)
+	if err != nil {
+		return answer{}, d, fmt.Errorf("ask %s: %w", q.rule, err)
+	}
+	if a.allow {
+		d.Outcome = allowed
+	}
+	return a, d, nil
+}
+
+// evaluate asks with the very bytes that the record will hold.
+func (q *question) evaluate(ctx context.Context, exact json.RawMessage) (answer, error) {
+	var input any
+	if err := util.UnmarshalJSON(exact, &input); err != nil {
+		return answer{}, err
+	}
+	results, err := q.query.Eval(ctx, rego.EvalInput(input))
+	if err != nil {
+		return answer{}, err
+	}
+	if len(results) != 1 || len(results[0].Expressions) != 1 {
+		return answer{}, errUndecided
+	}
+	members, ok := results[0].Expressions[0].Value.(map[string]any)
+	if !ok {
+		return answer{}, errUndecided
+	}
+	decided, isBool := members["decided"].(bool)
+	allow, isAnswer := members["allow"].(bool)
+	if !isBool || !isAnswer || !decided {
+		return answer{}, errUndecided
+	}
+	return answer{allow: allow, more: members}, nil
+}

@@ -4,8 +4,9 @@
 // Read it in this order: promise.go (a promise, its kind, and the parts its kind asks for),
 // catalogue.go (all of them), text.go (the published text), operator.go (what only the
 // operator can fill in). policies/promises.yaml and policies/policy.md hold the content;
-// internal/published reads them.
+// internal/published reads them. Then figure.go and evidence.go (what can be known of a
+// promise at a moment), and standing.go (what follows from it).
 //
-// It never calls a promise kept. It says what is built; whether what is built works today
-// is for evidence from the record to say.
+// It never calls a promise kept without fresh evidence of every kind that the promise asks for,
+// nor one that is not wholly built.
 package policy

@@ -1,0 +1,103 @@
+// Package custody keeps what the record says must be there, for the sentinel alone.
+//
+//	reads:  image.uploaded, image.deleted, vault.key_destroyed
+//	writes: picture, ended_key (schema.sql)
+//	shown:  nobody; the sentinel compares the blob store and the vault with it
+//
+// Read it in this order: schema.sql, custody.go (what each fact changes), queries.go.
+//
+// It shares neither code nor tables with the views that the janitor works by: a mistake in those
+// must not be able to hide itself here. It decides nothing, and holds nothing that the codec seals.
+package custody
+
+import (
+	_ "embed"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/bgremover/bgremover/domain/event"
+	"github.com/bgremover/bgremover/domain/id"
+	"github.com/bgremover/bgremover/domain/image"
+	"github.com/bgremover/bgremover/domain/system"
+)
+
+// Name is the view's name, and its schema's.
+const Name = "custody"
+
+// Schema makes the tables.
+//
+//go:embed schema.sql
+var Schema string
+
+// Apply queues what some facts change. Applying them again changes nothing.
+func Apply(b *pgx.Batch, facts []event.Envelope) {
+	c := changes{of: map[id.Image]int{}}
+	for _, env := range facts {
+		c.add(env)
+	}
+	if len(c.image) > 0 {
+		b.Queue(`
+			insert into picture as p (image, uploaded_seq, due, deleted_at, key_ended)
+			select * from unnest($1::uuid[], $2::bigint[], $3::timestamptz[], $4::timestamptz[], $5::boolean[])
+			on conflict (image) do update
+			   set uploaded_seq = coalesce(p.uploaded_seq, excluded.uploaded_seq),
+			       due          = coalesce(p.due, excluded.due),
+			       deleted_at   = coalesce(p.deleted_at, excluded.deleted_at),
+			       key_ended    = p.key_ended or excluded.key_ended`,
+			c.image, c.uploadedSeq, c.due, c.deletedAt, c.keyEnded)
+	}
+	if len(c.keys) > 0 {
+		b.Queue(`insert into ended_key (key) select unnest($1::text[]) on conflict do nothing`, c.keys)
+	}
+}
+
+// changes are what a run of facts makes of pictures, one array per column, and the keys of other
+// things that it ends. What is nil stays as it is.
+type changes struct {
+	of          map[id.Image]int // its place in the arrays
+	image       []string
+	uploadedSeq []*int64
+	due         []*time.Time
+	deletedAt   []*time.Time
+	keyEnded    []bool
+
+	keys []string
+}
+
+// at returns a picture's place in the arrays.
+func (c *changes) at(img id.Image) int {
+	i, ok := c.of[img]
+	if !ok {
+		i = len(c.image)
+		c.of[img] = i
+		c.image = append(c.image, string(img))
+		c.uploadedSeq, c.due = append(c.uploadedSeq, nil), append(c.due, nil)
+		c.deletedAt, c.keyEnded = append(c.deletedAt, nil), append(c.keyEnded, false)
+	}
+	return i
+}
+
+func (c *changes) add(env event.Envelope) {
+	switch f := env.Fact.(type) {
+	case image.Uploaded:
+		if img, ok := image.OfStream(env.Stream); ok {
+			if i := c.at(img); c.uploadedSeq[i] == nil {
+				c.uploadedSeq[i], c.due[i] = &env.Seq, &f.Due
+			}
+		}
+	case image.Deleted:
+		if img, ok := image.OfStream(env.Stream); ok {
+			if i := c.at(img); c.deletedAt[i] == nil {
+				c.deletedAt[i] = &f.Actual
+			}
+		}
+	case system.KeyDestroyed:
+		// A key has the name of its subject's stream.
+		if img, ok := image.OfStream(event.Stream(f.Key)); ok {
+			c.keyEnded[c.at(img)] = true
+		} else {
+			c.keys = append(c.keys, string(f.Key))
+		}
+	}
+}

@@ -30,8 +30,10 @@ type ruleset struct {
 
 // asked are the rules that the service asks. A bundle that lacks one is refused.
 var asked = []string{
+	"access.blob",
 	"keys.due", "keys.lifetime", "keys.retired",
-	"retention.deadline", "retention.downloaded", "retention.due", "retention.requested",
+	"model.load",
+	"retention.deadline", "retention.deletion", "retention.downloaded", "retention.due", "retention.hold", "retention.limit", "retention.requested",
 }
 
 // New compiles the bundle and prepares its rules. It fails if the rules do not allow the

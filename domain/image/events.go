@@ -57,6 +57,12 @@ type Downloaded struct {
 	Whole bool `json:"whole"`
 }
 
+// DeletionDueChanged says that the picture is gone earlier than was promised at its upload,
+// because a period became shorter while it waited. Due is never later than before.
+type DeletionDueChanged struct {
+	Due time.Time `json:"due"`
+}
+
 // Deleted says that every copy is unreadable from Actual on: the key that sealed them is
 // destroyed by the same append. Copies are the kinds of copy that were then looked for and removed.
 type Deleted struct {
@@ -82,12 +88,16 @@ func (ProcessingFailed) EventName() event.Name { return "image.processing_failed
 func (Processed) EventName() event.Name        { return "image.processed.v1" }
 func (Downloaded) EventName() event.Name       { return "image.downloaded.v1" }
 func (Deleted) EventName() event.Name          { return "image.deleted.v1" }
+func (DeletionDueChanged) EventName() event.Name {
+	return "image.deletion_due_changed.v1"
+}
 
-func (Uploaded) aboutImage()         {}
-func (ProcessingFailed) aboutImage() {}
-func (Processed) aboutImage()        {}
-func (Downloaded) aboutImage()       {}
-func (Deleted) aboutImage()          {}
+func (Uploaded) aboutImage()           {}
+func (ProcessingFailed) aboutImage()   {}
+func (Processed) aboutImage()          {}
+func (Downloaded) aboutImage()         {}
+func (Deleted) aboutImage()            {}
+func (DeletionDueChanged) aboutImage() {}
 
 // Kinds lists the facts of this package for the registry.
 func Kinds() []event.Kind {
@@ -96,6 +106,7 @@ func Kinds() []event.Kind {
 		event.KindOf[ProcessingFailed](),
 		event.KindOf[Processed](),
 		event.KindOf[Downloaded](),
+		event.KindOf[DeletionDueChanged](),
 		event.KindOf[Deleted](),
 	}
 }

@@ -16,6 +16,7 @@ type Image struct {
 	failed    string
 	processed bool
 	brokenOff bool
+	due       time.Time
 	deleted   *Deleted
 	version   int64
 }
@@ -45,13 +46,17 @@ func FromRecord(history []event.Envelope) Image {
 func (img Image) after(e Event) Image {
 	switch e := e.(type) {
 	case Uploaded:
-		img.uploaded = &e
+		img.uploaded, img.due = &e, e.Due
 	case ProcessingFailed:
 		img.failed = e.Code
 	case Processed:
 		img.processed = true
 	case Downloaded: // the deletion that follows a whole one is a fact of its own
 		img.brokenOff = img.brokenOff || !e.Whole
+	case DeletionDueChanged:
+		if e.Due.Before(img.due) {
+			img.due = e.Due
+		}
 	case Deleted:
 		img.deleted = &e
 	}
@@ -69,13 +74,8 @@ func (img Image) BrokenOff() bool { return img.brokenOff }
 // Known says that the picture was uploaded.
 func (img Image) Known() bool { return img.uploaded != nil }
 
-// Due is when the picture is gone at the latest.
-func (img Image) Due() time.Time {
-	if img.uploaded == nil {
-		return time.Time{}
-	}
-	return img.uploaded.Due
-}
+// Due is when the picture is gone at the latest; zero for one that was never uploaded.
+func (img Image) Due() time.Time { return img.due }
 
 // Failure returns why no cutout can be made, or nil.
 func (img Image) Failure() *refusal.Error {

@@ -43,6 +43,14 @@ type HoldReleased struct {
 	Ground personal.Text `json:"ground"`
 }
 
+// ClockJumpNoticed says that the service's clock and the time that really passed do not agree: it
+// went forward at once, or it is behind the record. Until somebody confirms the clock, nothing but
+// pictures is deleted because of its time.
+type ClockJumpNoticed struct {
+	From time.Time `json:"from"` // what the clock would have to say; or the latest time that the record has
+	To   time.Time `json:"to"`   // what it says
+}
+
 // ClockJumpConfirmed says that somebody looked at a clock that had jumped forward, and that it is right.
 type ClockJumpConfirmed struct {
 	From time.Time `json:"from"` // the latest time that the record had
@@ -65,12 +73,21 @@ func (HoldPlaced) EventName() event.Name { return "retention.hold_placed.v1" }
 func (HoldReleased) EventName() event.Name { return "retention.hold_released.v1" }
 
 // EventName implements [event.Fact].
+func (ClockJumpNoticed) EventName() event.Name { return "retention.clock_jump_noticed.v1" }
+
+// EventName implements [event.Fact].
 func (ClockJumpConfirmed) EventName() event.Name { return "retention.clock_jump_confirmed.v1" }
 
 // RetentionStream returns the stream of a month's deletions of a kind.
 func RetentionStream(kind string, at time.Time) event.Stream {
 	return event.DerivedStream("retention", kind, at.UTC().Format("2006-01"))
 }
+
+// ClockStream returns the stream of the clock's jumps.
+func ClockStream() event.Stream { return event.DerivedStream("retention", "clock") }
+
+// StallStream returns the stream of when deletions of a kind were late.
+func StallStream(kind string) event.Stream { return event.DerivedStream("retention", "late", kind) }
 
 // HoldStream returns the stream of a hold.
 func HoldStream(hold string) event.Stream { return event.DerivedStream("retention", "hold", hold) }

@@ -45,6 +45,7 @@ var newest = []event.Fact{
 		Stages: image.Stages{Decode: 1, Resize: 2, Run: 3, Mask: 4, Foreground: 5, Encode: 6, Total: 21},
 	},
 	image.Downloaded{Whole: true},
+	image.DeletionDueChanged{Due: noon.Add(time.Hour)},
 	image.Deleted{Why: image.BecauseDownloaded, Due: noon.AddDate(0, 0, 1), Actual: noon, Copies: image.Copies()},
 	staff.Invited{Role: event.Officer, Name: personal.Of("Zoë Beispiel")},
 	staff.SignedIn{Until: noon.Add(12 * time.Hour)},
@@ -83,6 +84,7 @@ var newest = []event.Fact{
 	system.RetentionResumed{Kind: "image"},
 	system.HoldPlaced{Hold: "0190b0a0-0000-7000-8000-0000000000bb", Kind: "payment", Fields: []string{"amount"}, Ground: personal.Of("order 7 O 8/26")},
 	system.HoldReleased{Hold: "0190b0a0-0000-7000-8000-0000000000bb", Ground: personal.Of("order lifted")},
+	system.ClockJumpNoticed{From: noon, To: noon.AddDate(0, 0, 1)},
 	system.ClockJumpConfirmed{From: noon, To: noon.AddDate(0, 0, 1)},
 	system.AuditCompleted{
 		Through: 1000, Whole: true, Objects: 2, Keys: 3, Tables: 4, Removed: 1, Signature: "c2lnbmVk",

@@ -104,6 +104,7 @@ func (t tallies) count(env event.Envelope) {
 			class = Whole
 		}
 		one(downloads, class)
+	case image.DeletionDueChanged:
 	case image.Deleted:
 		one(deletions, string(e.Why))
 	}

@@ -1,7 +1,7 @@
 // Package images keeps the status of every picture and the list of due deletions.
 //
 //	reads:  image.uploaded, image.processing_failed, image.processed, image.downloaded,
-//	        image.deleted, vault.key_destroyed
+//	        image.deletion_due_changed, image.deleted, vault.key_destroyed
 //	writes: picture (schema.sql)
 //	shown:  adapters/web (a picture's page, the proof of its deletion), the janitor, metrics
 //
@@ -49,7 +49,8 @@ type change struct {
 	uploaded        *image.Uploaded
 	uploadedAt      time.Time
 	uploadedSeq     int64
-	version         int64 // of the last fact in the picture's stream; 0 if there is none
+	version         int64      // of the last fact in the picture's stream; 0 if there is none
+	due             *time.Time // where it was changed
 	failure         *string
 	totalMS         *int64
 	deletedWhy      *string
@@ -102,6 +103,8 @@ func (c *changes) add(env event.Envelope) {
 	case image.Processed:
 		one.totalMS = &e.Stages.Total
 	case image.Downloaded:
+	case image.DeletionDueChanged:
+		one.due = &e.Due
 	case image.Deleted:
 		one.deletedWhy, one.deletedAt, one.deletedSeq = (*string)(&e.Why), &e.Actual, &env.Seq
 	}

@@ -107,8 +107,14 @@ func TestPictureThroughItsLife(t *testing.T) {
 				p.DeletedWhy, p.DeletedAt, p.DeletedSeq, p.KeyDestroyedSeq = image.BecauseDownloaded, deleted.Actual, 4, 5
 			}),
 		},
+		"due earlier": {
+			facts: []event.Fact{image.DeletionDueChanged{Due: noon.Add(2 * time.Hour)}, processed, image.DeletionDueChanged{Due: noon.Add(time.Hour)}},
+			then: after(waiting, func(p *images.Picture) {
+				p.Status, p.Version, p.Took, p.Due = image.Ready, 4, 420*time.Millisecond, noon.Add(time.Hour)
+			}),
+		},
 		"a fact of a newer release": {
-			facts: []event.Fact{event.Unknown{Name: "image.deletion_due_changed.v1"}},
+			facts: []event.Fact{event.Unknown{Name: "image.turned.v1"}},
 			then:  after(waiting, func(p *images.Picture) { p.Version = 2 }),
 		},
 	}
@@ -150,13 +156,14 @@ func TestViewAgreesWithDomain(t *testing.T) {
 		r.add(image.Stream(img), noon, image.Uploaded{
 			SizeClass: image.UpTo1MiB, Due: noon.Add(time.Hour), Capability: image.HashCapability("token"),
 		})
-		for _, what := range rapid.SliceOfN(rapid.IntRange(0, 4), 0, 8).Draw(t, "facts") {
+		for _, what := range rapid.SliceOfN(rapid.IntRange(0, 5), 0, 8).Draw(t, "facts") {
 			r.add(image.Stream(img), noon, []event.Fact{
 				image.ProcessingFailed{Code: "image.truncated", Attempts: 2},
 				image.Processed{Stages: image.Stages{Total: 7}},
 				image.Downloaded{},
 				image.Deleted{Why: image.BecauseRequested, Due: noon.Add(time.Hour), Actual: noon},
 				event.Unknown{Name: "image.unheard_of.v1"},
+				image.DeletionDueChanged{Due: noon.Add(time.Duration(60-len(r.facts)) * time.Minute)},
 			}[what])
 		}
 		for done := 0; done < len(r.facts); {

@@ -76,3 +76,15 @@ func (q *question) evaluate(ctx context.Context, exact json.RawMessage) (answer,
 	}
 	return answer{allow: allow, more: members}, nil
 }
+
+// refusedBy lists the reasons of a no, in order.
+func (a answer) refusedBy() (reasons []string) {
+	listed, _ := a.more["refused_by"].([]any)
+	for _, one := range listed {
+		if reason, ok := one.(string); ok {
+			reasons = append(reasons, reason)
+		}
+	}
+	slices.Sort(reasons)
+	return reasons
+}

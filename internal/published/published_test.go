@@ -1,12 +1,9 @@
 package published_test
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"io/fs"
 	"maps"
-	"path"
 	"reflect"
 	"slices"
 	"strconv"
@@ -58,18 +55,13 @@ func TestVersionsNeverChange(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := ours(t)
-	for _, text := range p.Versions {
-		name := path.Join("versions", strconv.Itoa(text.Version)+".md")
-		if text.Version == p.Current().Version {
-			name = "policy.md"
-		}
-		content, err := fs.ReadFile(policies.Published, name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		digest := sha256.Sum256(content)
-		if got, want := hex.EncodeToString(digest[:]), digests[strconv.Itoa(text.Version)]; got != want {
-			t.Errorf("%s, version %d of %s, has the digest %s; versions/digests.json says %q", name, text.Version, text.Date.Format(time.DateOnly), got, want)
+	texts, err := p.Texts(policies.Published)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range texts {
+		if want := digests[strconv.Itoa(text.Version)]; text.Digest != want {
+			t.Errorf("version %d of %s has the digest %s; versions/digests.json says %q", text.Version, text.Date, text.Digest, want)
 		}
 	}
 	if len(digests) != len(p.Versions) {
@@ -217,5 +209,27 @@ func TestEarlierVersionsAreRead(t *testing.T) {
 	}
 	if len(p.Versions) != 2 || p.Versions[0].Version != 1 || p.Current().Version != 2 {
 		t.Errorf("got %+v", p.Versions)
+	}
+}
+
+// The record gets each version as its file is, to the byte.
+func TestTextsAreTheFiles(t *testing.T) {
+	files := with(map[string]string{
+		"policy.md":     strings.Replace(oneSentence, "version: 1\ndate: 2026-03-02", "version: 2\ndate: 2026-03-03", 1),
+		"versions/1.md": oneSentence,
+	})
+	p, err := published.Load(files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	texts, err := p.Texts(files)
+	if err != nil || len(texts) != 2 {
+		t.Fatal(texts, err)
+	}
+	if first := texts[0]; first.Version != 1 || first.Date != "2026-03-02" || first.Text != oneSentence || len(first.Digest) != 64 {
+		t.Errorf("got %+v", first)
+	}
+	if second := texts[1]; second.Version != 2 || second.Digest == texts[0].Digest {
+		t.Errorf("got %+v", second)
 	}
 }

@@ -1,0 +1,187 @@
+package schedule
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// DB is what the queries need of a connection or a pool.
+type DB interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+}
+
+// Late is what is past its deadline.
+type Late struct {
+	Count  int64
+	Oldest time.Time // the earliest deadline; zero when there is none
+}
+
+// Overdue counts what waits of a kind whose deadline, as the record says it, was before t.
+func Overdue(ctx context.Context, db DB, kind string, t time.Time) (late Late, err error) {
+	var oldest *time.Time
+	err = db.QueryRow(ctx,
+		`select count(*), min(due)
+		 from schedule.waiting
+		 where kind = $1 and due < $2`, kind, t).Scan(&late.Count, &oldest)
+	if err != nil {
+		return Late{}, fmt.Errorf("count what is overdue: %w", err)
+	}
+	late.Oldest = orZero(oldest)
+	return late, nil
+}
+
+// Kind is what waits of one kind.
+type Kind struct {
+	Kind    string
+	Count   int64
+	Started time.Time // when the oldest began
+	Due     time.Time // the earliest deadline that the record says; zero: the rule says, of Started
+	Overdue int64     // of those with a deadline in the record
+}
+
+// Kinds returns what waits, by kind. It goes through all of it: for people, not for every second.
+func Kinds(ctx context.Context, db DB, now time.Time) ([]Kind, error) {
+	rows, err := db.Query(ctx,
+		`select kind, count(*), min(started), min(due), count(*) filter (where due < $1)
+		 from schedule.waiting
+		 group by kind
+		 order by kind`, now)
+	if err != nil {
+		return nil, fmt.Errorf("list what waits: %w", err)
+	}
+	all, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (k Kind, err error) {
+		var due *time.Time
+		err = row.Scan(&k.Kind, &k.Count, &k.Started, &due, &k.Overdue)
+		k.Started, k.Due = k.Started.UTC(), orZero(due)
+		return k, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list what waits: %w", err)
+	}
+	return all, nil
+}
+
+// Waiting is one thing that waits.
+type Waiting struct {
+	Subject string
+	Started time.Time
+	Due     time.Time // zero: the rule says
+}
+
+// Decided lists what waits of a kind since rules before a revision said by when it is gone, in the
+// order of the subjects, from behind one of them on.
+func Decided(ctx context.Context, db DB, kind string, before int64, after string, limit int) ([]Waiting, error) {
+	rows, err := db.Query(ctx,
+		`select subject, started, due
+		 from schedule.waiting
+		 where subject > $3 and kind = $1 and revision < $2 and due is not null
+		 order by subject
+		 limit $4`, kind, before, after, limit)
+	if err != nil {
+		return nil, fmt.Errorf("list what was decided by older rules: %w", err)
+	}
+	all, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (w Waiting, err error) {
+		err = row.Scan(&w.Subject, &w.Started, &w.Due)
+		w.Started, w.Due = w.Started.UTC(), w.Due.UTC()
+		return w, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list what was decided by older rules: %w", err)
+	}
+	return all, nil
+}
+
+// Purge is what was deleted last of a kind.
+type Purge struct {
+	Kind   string
+	Due    time.Time
+	Actual time.Time
+	Count  int64
+	Total  int64 // with all before
+}
+
+// Purges returns what was deleted last of each kind.
+func Purges(ctx context.Context, db DB) ([]Purge, error) {
+	return collect[Purge](ctx, db, "list what was deleted",
+		`select kind, due, actual, count, total from schedule.purged order by kind`,
+		func(p *Purge) { p.Due, p.Actual = p.Due.UTC(), p.Actual.UTC() })
+}
+
+// Stall is a kind whose deletions are late.
+type Stall struct {
+	Kind    string
+	Due     time.Time
+	Waiting int64
+	Since   time.Time
+}
+
+// Stalls returns the kinds whose deletions are late, as the record says.
+func Stalls(ctx context.Context, db DB) ([]Stall, error) {
+	return collect[Stall](ctx, db, "list what is late",
+		`select kind, due, waiting, since from schedule.late order by kind`,
+		func(s *Stall) { s.Due, s.Since = s.Due.UTC(), s.Since.UTC() })
+}
+
+// Hold is a legal hold that is in force.
+type Hold struct {
+	Hold   string
+	Kind   string
+	Fields []string
+	Placed time.Time
+}
+
+// Holds returns the holds in force, the oldest first.
+func Holds(ctx context.Context, db DB) ([]Hold, error) {
+	return collect[Hold](ctx, db, "list holds",
+		`select hold::text, kind, fields, placed from schedule.hold order by placed, hold`,
+		func(h *Hold) { h.Placed = h.Placed.UTC() })
+}
+
+// collect reads rows whose times are then put into UTC.
+func collect[T any](ctx context.Context, db DB, what, sql string, utc func(*T)) ([]T, error) {
+	rows, err := db.Query(ctx, sql)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", what, err)
+	}
+	all, err := pgx.CollectRows(rows, pgx.RowToStructByPos[T])
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", what, err)
+	}
+	for i := range all {
+		utc(&all[i])
+	}
+	return all, nil
+}
+
+// Time is what the record knows of the time.
+type Time struct {
+	Latest   time.Time // zero: the record is empty
+	JumpFrom time.Time // of the jump that nobody has confirmed; zero: none
+	JumpTo   time.Time
+}
+
+// Times returns it.
+func Times(ctx context.Context, db DB) (t Time, err error) {
+	var from, to *time.Time
+	err = db.QueryRow(ctx, `select latest, jump_from, jump_to from schedule.clock`).Scan(&t.Latest, &from, &to)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return Time{}, nil
+	}
+	if err != nil {
+		return Time{}, fmt.Errorf("read the record's time: %w", err)
+	}
+	t.Latest, t.JumpFrom, t.JumpTo = t.Latest.UTC(), orZero(from), orZero(to)
+	return t, nil
+}
+
+func orZero(t *time.Time) time.Time {
+	if t == nil {
+		return time.Time{}
+	}
+	return t.UTC()
+}

@@ -6,7 +6,7 @@
 //
 // It never runs a file whose SHA-256 is not the passport's, never takes a
 // network from anywhere but the folder it is given, and does not decide whether
-// a model's licences are good enough: its user does, by Passport.Established.
+// a model's licences are good enough: the rule model.load does.
 package onnx
 
 import (

@@ -2,12 +2,14 @@ package onnx
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -29,6 +31,7 @@ type Passport struct {
 	Output    Output   `json:"output"`
 	Licences  Licences `json:"licences"`
 	VouchedBy string   `json:"vouched_by"` // who answers for the licences; "nobody" is an answer
+	Digest    string   `json:"-"`          // SHA-256 of the passport's own bytes, lower-case hex
 }
 
 // Input is what the network is fed: float32 [1, 3, height, width].
@@ -110,15 +113,9 @@ func ParsePassport(data []byte) (Passport, error) {
 	if problems := p.problems(); len(problems) > 0 {
 		return p, &PassportError{p.Name, strings.Join(problems, "; ")}
 	}
+	digest := sha256.Sum256(data)
+	p.Digest = hex.EncodeToString(digest[:])
 	return p, nil
-}
-
-// Established tells whether the licences of code, weights and training data are
-// all known. Whether a model without that is good enough is its user's decision.
-func (p Passport) Established() bool {
-	return !slices.Contains([]string{
-		p.Licences.Code.Licence, p.Licences.Weights.Licence, p.Licences.TrainingData.Licence,
-	}, NotEstablished)
 }
 
 // Summary is the licences in one line, for a person.
@@ -167,10 +164,14 @@ func (p Passport) problems() (list []string) {
 		"code": p.Licences.Code, "weights": p.Licences.Weights, "training_data": p.Licences.TrainingData,
 	} {
 		require(l.Licence != "" && l.Source != "", "licences."+name+" lacks licence or source")
+		require(licenceForm.MatchString(l.Licence), "licences."+name+" is no SPDX identifier, and not \"not established\"")
 	}
 	require(p.VouchedBy != "", "vouched_by is missing")
 	slices.Sort(list)
 	return slices.Compact(list)
 }
+
+// licenceForm is what an SPDX expression, or [NotEstablished], is written in. Empty is told apart.
+var licenceForm = regexp.MustCompile(`^[A-Za-z0-9.+() -]{0,200}$`)
 
 func oneOf[T comparable](v T, allowed ...T) bool { return slices.Contains(allowed, v) }

@@ -1,13 +1,16 @@
 package onnx
 
 import (
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/bgremover/bgremover/deploy/models"
 	"github.com/bgremover/bgremover/internal/cutout"
 )
 
@@ -23,8 +26,11 @@ func passport(t testing.TB, name string) Passport {
 func TestKnownPassportsSayWhatIsNotKnown(t *testing.T) {
 	for _, name := range []string{"u2net", "u2netp"} {
 		p := passport(t, name)
-		if p.Name != name || p.Established() {
-			t.Errorf("%s: name %q, established %v", name, p.Name, p.Established())
+		if p.Name != name || p.Licences.TrainingData.Licence != NotEstablished {
+			t.Errorf("%s: name %q, training data %q", name, p.Name, p.Licences.TrainingData.Licence)
+		}
+		if content, _ := models.Passport(name); p.Digest != fmt.Sprintf("%x", sha256.Sum256(content)) {
+			t.Errorf("%s: its digest is %s", name, p.Digest)
 		}
 		for _, says := range []string{"training data licence: not established", "DUTS-TR", "vouched by nobody"} {
 			if !strings.Contains(p.Summary(), says) {
@@ -61,6 +67,7 @@ func TestParsePassportNamesWhatIsWrong(t *testing.T) {
 		"unknown function":  {func(p *Passport) { p.Output.Activation = "tanh" }, "output.activation is not"},
 		"unknown range":     {func(p *Passport) { p.Output.Range = "all" }, "output.range is not"},
 		"no data licence":   {func(p *Passport) { p.Licences.TrainingData.Licence = "" }, "licences.training_data lacks"},
+		"a licence in prose": {func(p *Passport) { p.Licences.Code.Licence = "<free>" }, "licences.code is no SPDX"},
 		"no weights source": {func(p *Passport) { p.Licences.Weights.Source = "" }, "licences.weights lacks"},
 		"nobody vouches":    {func(p *Passport) { p.VouchedBy = "" }, "vouched_by is missing"},
 		"two at once":       {func(p *Passport) { p.File, p.VouchedBy = "", "" }, "file is missing; vouched_by is missing"},
@@ -101,9 +108,10 @@ func TestLoadPassportFromAFile(t *testing.T) {
 	if err := os.WriteFile(path, data, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	p.Digest = fmt.Sprintf("%x", sha256.Sum256(data))
 	got, from, err := LoadPassport(path)
-	if err != nil || got != p || from != dir || !got.Established() {
-		t.Errorf("got %+v from %q, established %v, %v", got, from, got.Established(), err)
+	if err != nil || got != p || from != dir {
+		t.Errorf("got %+v from %q, %v", got, from, err)
 	}
 	var wrong *PassportError
 	if _, _, err := LoadPassport(filepath.Join(dir, "other.json")); !errors.As(err, &wrong) {

@@ -94,6 +94,8 @@ func (s *Site) policyRoutes() []route {
 		{"GET /privacy/{version}", scope.Page, brief, s.Policy.PrivacyVersion()},
 		{"GET /promises", scope.Page, brief, s.Policy.PromisesPage()},
 		{"GET /v1/promises", scope.Problem, brief, s.Policy.PromisesJSON()},
+		{"GET /models", scope.Page, brief, s.Models.Page()},
+		{"GET /v1/models", scope.Problem, brief, s.Models.JSON()},
 	}
 }
 

@@ -28,6 +28,7 @@ type Config struct {
 	Tree      public.Log       // over the record; may be nil: then it is not served
 	Verifier  *verify.Verifier // the check of receipts for browsers; may be nil: then the page says so
 	Policy    *public.Policy   // what is promised; may be nil: then it is not published
+	Models    public.Models    // and their passports; may be nil: then they are not shown
 	Officer   *officer.Config  // may be nil: then there are no pages for officers
 
 	Now     func() time.Time // the service's time, for countdowns and periods
@@ -37,6 +38,8 @@ type Config struct {
 
 	// HTTPS says that visitors come by https only, here or at the proxy in front.
 	HTTPS bool
+	// BehindProxy says that every request comes by a proxy that appends to X-Forwarded-For.
+	BehindProxy bool
 
 	Limits Limits // the zero value stands for the defaults
 }
@@ -107,6 +110,8 @@ func New(c Config) *Site {
 			Budget: intake.NewBudget(limits.BodyMemory, limits.BodyWait),
 			Total:  limits.BodyTotal,
 			Stall:  limits.BodyStall,
+
+			Clients: intake.Clients{BehindProxy: c.BehindProxy},
 		},
 		streams: api.NewStreams(limits.Streams),
 		mux:     http.NewServeMux(),

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"net/http"
 	"os"
 	"runtime"
@@ -32,7 +31,7 @@ func benchService(b *testing.B, model string) *running {
 
 func benchModel(b *testing.B, model string) *onnx.Model {
 	b.Helper()
-	m, err := openModel(b.Context(), config.Model{Model: model, AcceptModelPassport: model}, runtime.NumCPU(), slog.New(slog.DiscardHandler))
+	m, err := openModel(b.Context(), config.Model{Model: model, AcceptModelPassport: model}, runtime.NumCPU())
 	if err != nil {
 		b.Fatal(err)
 	}

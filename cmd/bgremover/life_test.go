@@ -279,6 +279,7 @@ func TestServeRefusesToStart(t *testing.T) {
 	}{
 		"a model nobody vouches for": {[]string{"--data", dataFolder(t), "--model", "u2netp"}, "--accept-model-passport=u2netp"},
 		"a folder in use":            {[]string{"--data", s.data, "--model", "u2netp", "--accept-model-passport", "u2netp"}, "in use"},
+		"for others, by nobody":      {[]string{"--data", dataFolder(t), "--behind-tls-proxy"}, "--operator-region"},
 		"in clear for others":        {[]string{"--data", dataFolder(t), "--addr", "0.0.0.0:8080"}, "--tls-cert"},
 		"keeping for longer":         {[]string{"--data", dataFolder(t), "--delete-after", "25h"}, "24h"},
 	}

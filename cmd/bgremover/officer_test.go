@@ -172,7 +172,7 @@ func TestOfficersOnARealService(t *testing.T) {
 
 func TestOfficerLinkWantsToKnowTheSite(t *testing.T) {
 	t.Parallel()
-	s := serve(t, dataFolder(t), "--behind-tls-proxy")
+	s := serve(t, dataFolder(t), append(stated, "--behind-tls-proxy")...)
 	args := []string{"officer", "link", "--name", "Grace Hopper", "--role", "responder", "--data", s.data}
 	if _, errs, code := bgremover(t, args...); code != 1 || !strings.Contains(errs, "--url") {
 		t.Errorf("behind a proxy: %d, %s", code, errs)

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"io"
-	"log/slog"
 	"runtime"
 
 	"github.com/bgremover/bgremover/domain/image"
@@ -14,7 +13,7 @@ import (
 type localRemover struct{ cutter }
 
 func newLocalRemover(ctx context.Context, cfg config.Model) (*localRemover, error) {
-	model, err := openModel(ctx, cfg, runtime.GOMAXPROCS(0), slog.New(slog.DiscardHandler))
+	model, err := openModel(ctx, cfg, runtime.GOMAXPROCS(0))
 	if err != nil {
 		return nil, err
 	}

@@ -73,7 +73,7 @@ func (s *service) run(ctx context.Context, ready io.Writer) error {
 	above.Go(func() error { return s.announce(ctx, ready) })
 	err = above.Wait()
 	stopWork()
-	err = errors.Join(err, processing.Wait())
+	err = errors.Join(err, processing.Wait(), s.lastDecisions(below))
 	stopBelow()
 	return errors.Join(err, foundation.Wait())
 }
@@ -121,6 +121,9 @@ func (s *service) announce(ctx context.Context, ready io.Writer) error {
 		case <-ctx.Done():
 			return nil
 		}
+	}
+	if err := s.declare(ctx); err != nil {
+		return err
 	}
 	_, err := fmt.Fprintf(ready, "bgremover is ready on %s\n", s.address)
 	return err
@@ -228,6 +231,7 @@ func (s *service) chores() []chore {
 		{"forget old requests and figures", purgeEvery, s.purge},
 		{"record rotations of the log's key", purgeEvery, s.recordRotations},
 		s.verifying(),
+		s.recordDecisions(),
 	}...)
 }
 

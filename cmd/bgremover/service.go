@@ -16,7 +16,6 @@ import (
 
 	"github.com/bgremover/bgremover/adapters/blob"
 	"github.com/bgremover/bgremover/adapters/kafka"
-	"github.com/bgremover/bgremover/adapters/onnx"
 	"github.com/bgremover/bgremover/adapters/opa"
 	"github.com/bgremover/bgremover/adapters/postgres"
 	"github.com/bgremover/bgremover/adapters/web"
@@ -29,6 +28,7 @@ import (
 	"github.com/bgremover/bgremover/internal/ledger"
 	"github.com/bgremover/bgremover/internal/projector"
 	"github.com/bgremover/bgremover/internal/telemetry"
+	"github.com/bgremover/bgremover/internal/usecase"
 	"github.com/bgremover/bgremover/policies"
 )
 
@@ -40,7 +40,9 @@ type service struct {
 
 	clock     *clock.Clock
 	ground    *ground
-	model     *onnx.Model
+	model     candidate
+	judged    judged // what the rule said of the model
+	texts     publishedTexts
 	cores     int // how many cutouts run at once
 	vault     *postgres.Vault
 	compared  chan struct{} // closed once the vault was compared with the record
@@ -51,6 +53,7 @@ type service struct {
 	logKeys   *ledger.LogKeys
 	sequencer *ledger.Sequencer
 	views     *projector.Projector
+	decisions *usecase.DecisionLog
 	uses      uses
 	processor *message.Router
 	site      *web.Site
@@ -70,7 +73,7 @@ func openService(ctx context.Context, cfg config.Serve, log *slog.Logger) (_ *se
 		}
 	}()
 	steps := []func(context.Context) error{
-		s.openData, s.openGround, s.makeTables, s.openStores, s.openLedger, s.openViews, s.openUses, s.openProcessor, s.openSite,
+		s.openData, s.openGround, s.makeTables, s.openStores, s.openLedger, s.decideModel, s.openViews, s.openUses, s.openProcessor, s.openSite,
 	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
@@ -120,12 +123,12 @@ func (s *service) openGround(ctx context.Context) error {
 		}
 		return err
 	})
-	both.Go(func() (err error) { s.model, err = openModel(ctx, s.cfg.Model, s.cores, s.log); return err })
+	both.Go(func() (err error) { s.model, err = loadModel(ctx, s.cfg.Model, s.cores); return err })
 	err := both.Wait()
 	if s.ground != nil {
 		s.onClose(s.ground.close)
 	}
-	if s.model != nil {
+	if s.model.Model != nil {
 		s.onClose(s.model.Close)
 	}
 	return err
@@ -197,12 +200,16 @@ func (s *service) openProcessor(context.Context) error {
 	return err
 }
 
-func (s *service) openSite(context.Context) error {
+func (s *service) openSite(ctx context.Context) error {
 	inBrowser, err := verify.New(verifier.Files())
 	if err != nil {
 		return err
 	}
 	promised, err := promised(s.cfg.Operator)
+	if err != nil {
+		return err
+	}
+	models, err := s.models(ctx)
 	if err != nil {
 		return err
 	}
@@ -219,6 +226,7 @@ func (s *service) openSite(context.Context) error {
 		Tree:      s.tree,
 		Verifier:  inBrowser,
 		Policy:    promised,
+		Models:    models,
 		Officer:   s.officerPages(),
 		Now:       s.clock.Now,
 		Log:       s.log,

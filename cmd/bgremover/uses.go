@@ -8,7 +8,6 @@ import (
 	"github.com/bgremover/bgremover/adapters/web"
 	"github.com/bgremover/bgremover/adapters/web/capability"
 	"github.com/bgremover/bgremover/domain/id"
-	"github.com/bgremover/bgremover/internal/cutout"
 	"github.com/bgremover/bgremover/internal/usecase"
 	"github.com/bgremover/bgremover/projections/analytics"
 	"github.com/bgremover/bgremover/projections/images"
@@ -34,21 +33,22 @@ func (s *service) openUses(context.Context) error {
 	pool, cut, deliveries := s.ground.pool, s.cutter(), postgres.NewDeliveries(s.ground.pool)
 	leases := postgres.NewLeases(pool)
 	now := s.milliseconds
+	s.decisions = s.newDecisionLog()
 	s.uses = uses{
 		upload: usecase.Upload{
 			Record: s.ledger, Vault: s.vault, Blobs: s.blobs, Retention: s.policy, Secrets: s.vault,
-			Requests: postgres.NewRequests(pool), Inspect: inspect, Crowded: s.crowded, Now: now, NewImage: newImage,
+			Requests: postgres.NewRequests(pool), Inspect: inspect, Gate: s.gate(), Crowded: s.crowded, Now: now, NewImage: newImage,
 		},
 		process: usecase.Process{
-			Record: s.ledger, Vault: s.vault, Blobs: s.blobs, Cutter: cut, Attempts: postgres.NewAttempts(pool), Now: now,
+			Record: s.ledger, Vault: s.vault, Blobs: s.blobs, Cutter: cut, Attempts: postgres.NewAttempts(pool), Reads: s.reads(), Now: now,
 		},
 		watch:   usecase.Watch{Record: s.ledger},
-		preview: usecase.Preview{Record: s.ledger, Vault: s.vault, Blobs: s.blobs, Shrinker: cut},
+		preview: usecase.Preview{Record: s.ledger, Vault: s.vault, Blobs: s.blobs, Shrinker: cut, Reads: s.reads()},
 		download: usecase.Download{
 			Record: s.ledger, Vault: s.vault, Blobs: s.blobs, Retention: s.policy,
-			Leases: leases, Deliveries: deliveries, Now: now,
+			Leases: leases, Deliveries: deliveries, Reads: s.reads(), Now: now,
 		},
-		delete: usecase.Delete{Record: s.ledger, Blobs: s.blobs, Retention: s.policy, Now: now},
+		delete: usecase.Delete{Record: s.ledger, Blobs: s.blobs, Retention: s.policy, Decisions: s.decisions, Now: now},
 		receipt: usecase.Receipt{
 			Record: s.ledger, Vault: s.vault, Blobs: s.blobs, Notary: notary{s.tree, s.logKeys}, Now: now,
 		},
@@ -66,13 +66,7 @@ func (s *service) openUses(context.Context) error {
 // milliseconds is the time as the record holds it: answers speak of the same moments.
 func (s *service) milliseconds() time.Time { return s.clock.Now().Truncate(time.Millisecond) }
 
-func (s *service) cutter() cutter { return cutter{s.model, &s.busy, s.metrics.Stage, s.asides} }
-
-// inspect refuses what cannot be decoded before it is stored.
-func inspect(picture []byte) error {
-	_, err := cutout.Inspect(picture, cutout.Limits{})
-	return err
-}
+func (s *service) cutter() cutter { return cutter{s.model.Model, &s.busy, s.metrics.Stage, s.asides} }
 
 // dueImages asks the view of images.
 type dueImages struct{ s *service }

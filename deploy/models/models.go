@@ -3,7 +3,10 @@
 // licences; the weights themselves are never part of this repository.
 package models
 
-import "embed"
+import (
+	"embed"
+	"strings"
+)
 
 //go:embed *.json
 var passports embed.FS
@@ -13,4 +16,16 @@ var passports embed.FS
 func Passport(name string) (json []byte, ok bool) {
 	json, err := passports.ReadFile(name + ".json")
 	return json, err == nil
+}
+
+// Names lists the models that there is a passport of.
+func Names() (names []string) {
+	files, err := passports.ReadDir(".")
+	if err != nil {
+		panic(err) // the folder is part of the program
+	}
+	for _, file := range files {
+		names = append(names, strings.TrimSuffix(file.Name(), ".json"))
+	}
+	return names
 }

@@ -14,6 +14,7 @@
 package config
 
 import (
+	"net"
 	"time"
 
 	"github.com/alecthomas/kong"
@@ -97,6 +98,13 @@ type Listen struct {
 
 // OnlyHere says that only this machine can reach the address.
 func (l Listen) OnlyHere() bool { return isLoopback(l.Addr) }
+
+// ForOthers says that people other than whoever sits at this machine are meant to reach the
+// service: what they are promised about its operator has to be stated.
+func (l Listen) ForOthers() bool {
+	_, _, err := net.SplitHostPort(l.Addr)
+	return err == nil && (!l.OnlyHere() || l.BehindTLSProxy)
+}
 
 // Kafka says how to reach the brokers.
 type Kafka struct {

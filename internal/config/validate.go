@@ -149,6 +149,9 @@ func (s *Serve) check(m *Mistakes) {
 	}
 	s.Heads.check(m)
 	s.Operator.check(m)
+	if s.Listen.ForOthers() {
+		s.Operator.checkStated(m)
+	}
 	s.Log.check(m)
 }
 
@@ -169,6 +172,20 @@ func (o Operator) check(m *Mistakes) {
 	}
 	if parsed, err := mail.ParseAddress(o.Contact); o.Contact != "" && (err != nil || parsed.Address != o.Contact) {
 		m.add("operator-contact", "is %.60q; it is an e-mail address and nothing else, such as privacy@example.org", o.Contact)
+	}
+}
+
+// checkStated refuses a service for others whose policy would not say who runs it, where the servers
+// are and whom to write to: people are promised that (region.declared, contact.stated).
+func (o Operator) checkStated(m *Mistakes) {
+	for _, one := range []struct{ setting, value, example string }{
+		{"operator-name", o.Name, "Example Ltd"},
+		{"operator-region", o.Region, "Frankfurt, Germany (EU)"},
+		{"operator-contact", o.Contact, "privacy@example.org"},
+	} {
+		if one.value == "" {
+			m.add(one.setting, "is missing, and the privacy policy promises others that it is stated; give it, such as '%s'. Only a service on loopback, without --behind-tls-proxy, starts without", one.example)
+		}
 	}
 }
 

@@ -44,6 +44,9 @@ func certificate(t *testing.T) (cert, key string) {
 	return cert, key
 }
 
+// stated is what a service for others has to say about who runs it.
+const stated = "--operator-name=Example --operator-region=Frankfurt --operator-contact=privacy@example.org"
+
 func TestMistakes(t *testing.T) {
 	cert, key := certificate(t)
 	tests := map[string]struct {
@@ -53,13 +56,13 @@ func TestMistakes(t *testing.T) {
 		"loopback in clear":               {args: "--addr=127.0.0.2:80"},
 		"loopback of IPv6":                {args: "--addr=[::1]:80"},
 		"loopback by name":                {args: "--addr=localhost:0"},
-		"off loopback in clear":           {args: "--addr=192.0.2.1:8080", wrong: []string{"addr"}},
-		"every address":                   {args: "--addr=:8080", wrong: []string{"addr"}},
-		"every address of IPv6":           {args: "--addr=[::]:8080", wrong: []string{"addr"}},
-		"a name that is like localhost":   {args: "--addr=localhost.example:80", wrong: []string{"addr"}},
-		"off loopback with TLS":           {args: "--addr=:443 --tls-cert=CERT --tls-key=KEY"},
-		"off loopback behind a proxy":     {args: "--addr=:8080 --behind-tls-proxy"},
-		"a certificate without its key":   {args: "--addr=:443 --tls-cert=CERT", wrong: []string{"tls-key"}},
+		"off loopback in clear":           {args: "--addr=192.0.2.1:8080 STATED", wrong: []string{"addr"}},
+		"every address":                   {args: "--addr=:8080 STATED", wrong: []string{"addr"}},
+		"every address of IPv6":           {args: "--addr=[::]:8080 STATED", wrong: []string{"addr"}},
+		"a name that is like localhost":   {args: "--addr=localhost.example:80 STATED", wrong: []string{"addr"}},
+		"off loopback with TLS":           {args: "--addr=:443 --tls-cert=CERT --tls-key=KEY STATED"},
+		"off loopback behind a proxy":     {args: "--addr=:8080 --behind-tls-proxy STATED"},
+		"a certificate without its key":   {args: "--addr=:443 --tls-cert=CERT STATED", wrong: []string{"tls-key"}},
 		"a key without its certificate":   {args: "--tls-key=KEY", wrong: []string{"tls-cert"}},
 		"a certificate that is none":      {args: "--tls-cert=KEY --tls-key=KEY", wrong: []string{"tls-cert"}},
 		"no port":                         {args: "--addr=127.0.0.1", wrong: []string{"addr"}},
@@ -74,7 +77,9 @@ func TestMistakes(t *testing.T) {
 		"almost as it comes":              {args: "--delete-after=59s", wrong: []string{"delete-after"}},
 		"the clock ahead":                 {args: "--clock-offset=25h"},
 		"the clock back":                  {args: "--clock-offset=-1h", wrong: []string{"clock-offset"}},
-		"the clock ahead for others":      {args: "--clock-offset=25h --addr=:80 --behind-tls-proxy", wrong: []string{"clock-offset"}},
+		"the clock ahead for others":      {args: "--clock-offset=25h --addr=:80 --behind-tls-proxy STATED", wrong: []string{"clock-offset"}},
+		"for others, by nobody":           {args: "--addr=:8080 --behind-tls-proxy", wrong: []string{"operator-name", "operator-region", "operator-contact"}},
+		"for others, from nowhere":        {args: "--behind-tls-proxy --operator-name=Example --operator-contact=privacy@example.org", wrong: []string{"operator-region"}},
 		"an operator's address":           {args: "--operator-contact=privacy@example.org"},
 		"a name with the address":         {args: "--operator-contact=Privacy<privacy@example.org>", wrong: []string{"operator-contact"}},
 		"no e-mail address":               {args: "--operator-contact=example.org", wrong: []string{"operator-contact"}},
@@ -115,14 +120,14 @@ func TestMistakes(t *testing.T) {
 		"no model":                        {args: "--model=", wrong: []string{"model"}},
 		"all at once": {
 			args:  "--addr=:80 --metrics-addr=x --postgres=postgres://a:hush@b/ --blobs=s3://b --delete-after=48h --clock-offset=1h",
-			wrong: []string{"postgres", "addr", "metrics-addr", "blobs", "delete-after", "clock-offset"},
+			wrong: []string{"postgres", "addr", "metrics-addr", "blobs", "delete-after", "clock-offset", "operator-name", "operator-region", "operator-contact"},
 		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			alone(t)
 			args := []string{"serve"}
-			for i, arg := range strings.Split(strings.NewReplacer("CERT", cert, "KEY", key).Replace(tt.args), " --") {
+			for i, arg := range strings.Split(strings.NewReplacer("CERT", cert, "KEY", key, "STATED", stated).Replace(tt.args), " --") {
 				if i > 0 {
 					arg = "--" + arg
 				}

@@ -29,19 +29,30 @@ type SignedIn struct {
 	Until time.Time `json:"until"`
 }
 
+// DataRead says that a member was shown personal data: of which category, for which purpose,
+// about whom, and why, in the member's words.
+type DataRead struct {
+	Category string        `json:"category"` // of the access data: "disclosure"
+	Purpose  string        `json:"purpose"`
+	Subject  personal.Text `json:"subject"` // the stream that it stood in
+	Reason   personal.Text `json:"reason"`
+}
+
 // The permanent names.
 func (Invited) EventName() event.Name  { return InvitedName }
 func (SignedIn) EventName() event.Name { return "staff.signed_in.v1" }
+func (DataRead) EventName() event.Name { return "staff.data_read.v1" }
 
 // InvitedName is the name of the fact with which every member's stream begins.
 const InvitedName event.Name = "staff.invited.v1"
 
 func (Invited) aboutStaff()  {}
 func (SignedIn) aboutStaff() {}
+func (DataRead) aboutStaff() {}
 
 // Kinds lists the facts of this package for the registry.
 func Kinds() []event.Kind {
-	return []event.Kind{event.KindOf[Invited](), event.KindOf[SignedIn]()}
+	return []event.Kind{event.KindOf[Invited](), event.KindOf[SignedIn](), event.KindOf[DataRead]()}
 }
 
 const streamPrefix = "staff/"

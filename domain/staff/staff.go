@@ -30,6 +30,7 @@ func (m Member) after(e Event) Member {
 	case Invited:
 		m.role, m.name = e.Role, e.Name
 	case SignedIn: // what it opened is not in the record
+	case DataRead: // changes nothing about who they are
 	}
 	return m
 }

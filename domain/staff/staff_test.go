@@ -160,3 +160,17 @@ func TestStreams(t *testing.T) {
 		}
 	}
 }
+
+// Nobody reads without a reason, and only who works here.
+func TestDecideRead(t *testing.T) {
+	grace := staff.FromRecord([]event.Envelope{{Version: 1, Fact: staff.Invited{Role: event.Officer, Name: personal.Of("Grace")}}})
+	for reason, want := range map[string]error{" to approve it ": nil, " ": staff.ErrReason, strings.Repeat("x", 501): staff.ErrReason, "\xff": staff.ErrReason} {
+		fact, err := staff.DecideRead(grace, staff.Read{Category: "disclosure", Purpose: "disclosure", Subject: "disclosure/1", Reason: reason})
+		if !errors.Is(err, want) || err == nil && (fact.Reason != personal.Of("to approve it") || fact.Subject != personal.Of("disclosure/1")) {
+			t.Errorf("%q: %+v, %v", reason, fact, err)
+		}
+	}
+	if _, err := staff.DecideRead(staff.Member{}, staff.Read{Reason: "curious"}); !errors.Is(err, staff.ErrLink) {
+		t.Errorf("a stranger: %v", err)
+	}
+}

@@ -45,6 +45,19 @@ func (Retention) Requested(context.Context) (bool, event.Decision, error) {
 	return true, decided("retention.requested"), nil
 }
 
+// Readers lets everybody read, but for who is in Refuses.
+type Readers struct{ Refuses map[string]bool }
+
+// Blob says yes to a reader who is not refused.
+func (r Readers) Blob(_ context.Context, reader, _ string, own bool) (bool, event.Decision, error) {
+	d := decided("access.blob")
+	if r.Refuses[reader] || !own {
+		d.Outcome = "deny"
+		return false, d, nil
+	}
+	return true, d, nil
+}
+
 // Leases are held in memory and do not run out.
 type Leases struct {
 	mu   sync.Mutex

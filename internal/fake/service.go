@@ -21,6 +21,7 @@ type Service struct {
 	Blobs  *Blobs
 	Leases *Leases
 	Cutter Cutter
+	Told   *Decisions
 
 	Upload   usecase.Upload
 	Watch    usecase.Watch
@@ -38,20 +39,21 @@ type Service struct {
 // hold cutouts back; the caller must let them go before it waits for the service.
 func NewService(now usecase.Now, cutter Cutter) *Service {
 	vault := NewVault()
-	s := &Service{Record: NewRecord(vault), Vault: vault, Blobs: &Blobs{}, Leases: &Leases{}, Cutter: cutter}
+	s := &Service{Record: NewRecord(vault), Vault: vault, Blobs: &Blobs{}, Leases: &Leases{}, Cutter: cutter, Told: &Decisions{}}
+	reads := usecase.Reads{Access: Readers{}, Decisions: s.Told}
 	policy := Retention{Period: 24 * time.Hour}
-	s.Process = usecase.Process{Record: s.Record, Vault: vault, Blobs: s.Blobs, Cutter: cutter, Attempts: &Attempts{}, Now: now}
+	s.Process = usecase.Process{Record: s.Record, Vault: vault, Blobs: s.Blobs, Cutter: cutter, Attempts: &Attempts{}, Reads: reads, Now: now}
 	s.Upload = usecase.Upload{
 		Record: processing{s.Record, s}, Vault: vault, Blobs: s.Blobs, Retention: policy, Secrets: Secrets{}, Requests: &Requests{},
 		Inspect: Inspect, Crowded: func() bool { return false }, Now: now, NewImage: s.newImage,
 	}
 	s.Watch = usecase.Watch{Record: s.Record}
-	s.Preview = usecase.Preview{Record: s.Record, Vault: vault, Blobs: s.Blobs, Shrinker: cutter}
+	s.Preview = usecase.Preview{Record: s.Record, Vault: vault, Blobs: s.Blobs, Shrinker: cutter, Reads: reads}
 	sent := &Deliveries{}
 	s.Download = usecase.Download{
-		Record: s.Record, Vault: vault, Blobs: s.Blobs, Retention: policy, Leases: s.Leases, Deliveries: sent, Now: now,
+		Record: s.Record, Vault: vault, Blobs: s.Blobs, Retention: policy, Leases: s.Leases, Deliveries: sent, Reads: reads, Now: now,
 	}
-	s.Delete = usecase.Delete{Record: s.Record, Blobs: s.Blobs, Retention: policy, Now: now}
+	s.Delete = usecase.Delete{Record: s.Record, Blobs: s.Blobs, Retention: policy, Decisions: s.Told, Now: now}
 	s.Due = usecase.DeleteDue{
 		Record: s.Record, Blobs: s.Blobs, Retention: policy, Images: dueIn{s.Record}, Leases: s.Leases, Deliveries: sent, Now: now,
 	}

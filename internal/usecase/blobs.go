@@ -69,8 +69,12 @@ type opened struct {
 	size int64 // plain bytes
 }
 
-// openSealed opens an object for reading. Its bytes are authenticated as they are read.
-func openSealed(ctx context.Context, store Blobs, key personal.Key, name string) (*opened, error) {
+// openSealed opens a copy of a picture for reading. Its bytes are authenticated as they are read.
+func openSealed(ctx context.Context, store Blobs, key personal.Key, may permission, img id.Image, copyOf string) (*opened, error) {
+	if err := may.covers(img); err != nil {
+		return nil, err
+	}
+	name := blobName(img, copyOf)
 	blob, size, err := store.Open(ctx, name)
 	if err != nil {
 		return nil, err
@@ -86,8 +90,8 @@ func openSealed(ctx context.Context, store Blobs, key personal.Key, name string)
 var errDamaged = errors.New("usecase: the sealed object is damaged")
 
 // loadSealed returns the plain bytes of a copy.
-func loadSealed(ctx context.Context, store Blobs, key personal.Key, img id.Image, copyOf string) (_ []byte, err error) {
-	blob, err := openSealed(ctx, store, key, blobName(img, copyOf))
+func loadSealed(ctx context.Context, store Blobs, key personal.Key, may permission, img id.Image, copyOf string) (_ []byte, err error) {
+	blob, err := openSealed(ctx, store, key, may, img, copyOf)
 	if err != nil {
 		return nil, err
 	}

@@ -35,6 +35,7 @@ type Delete struct {
 	Record    Record
 	Blobs     Blobs
 	Retention Retention
+	Decisions Decisions
 	Now       Now
 }
 
@@ -48,9 +49,10 @@ func (d Delete) Do(ctx context.Context, img id.Image, token string) (Deletion, e
 			}
 			return nil
 		},
-		ask:   func(image.Image, time.Time) (bool, event.Decision, error) { return d.Retention.Requested(ctx) },
-		why:   image.BecauseRequested,
-		actor: event.Actor{Role: event.Visitor},
+		ask:     func(image.Image, time.Time) (bool, event.Decision, error) { return d.Retention.Requested(ctx) },
+		refused: d.Decisions.Refused,
+		why:     image.BecauseRequested,
+		actor:   event.Actor{Role: event.Visitor},
 	})
 }
 
@@ -59,6 +61,7 @@ type order struct {
 	allowed func(image.Image) error
 	before  []image.Event // facts that come first in the same append
 	ask     func(image.Image, time.Time) (deleteNow bool, d event.Decision, err error)
+	refused func(event.Decision) // told of a no to somebody who asked; nil where the service asks itself
 	why     image.Why
 	actor   event.Actor
 }
@@ -112,6 +115,9 @@ func (d deletion) once(ctx context.Context, img id.Image, state image.Image, his
 		return deletionIn(img, history), nil
 	}
 	deleteNow, decision, err := o.ask(state, at)
+	if o.refused != nil && ctx.Err() == nil && (err != nil || !deleteNow) {
+		o.refused(decision)
+	}
 	if err != nil {
 		return Deletion{}, fmt.Errorf("ask whether to delete: %w", err)
 	}

@@ -38,6 +38,7 @@ type Download struct {
 	Retention  Retention
 	Leases     Leases
 	Deliveries Deliveries
+	Reads      Reads
 	Now        Now
 }
 
@@ -98,7 +99,11 @@ func (d Download) deliver(ctx context.Context, img id.Image, deliver func(Result
 	if err != nil {
 		return fmt.Errorf("open the key: %w", err)
 	}
-	blob, err := openSealed(ctx, d.Blobs, key, blobName(img, image.Result))
+	may, err := d.Reads.ask(ctx, img, readerHolder, purposeCutout)
+	if err != nil {
+		return err
+	}
+	blob, err := openSealed(ctx, d.Blobs, key, may, img, image.Result)
 	if err != nil {
 		return fmt.Errorf("open the result: %w", err)
 	}
@@ -189,8 +194,9 @@ func (d Download) delivered(ctx context.Context, img id.Image) (Deletion, error)
 		ask: func(image.Image, time.Time) (bool, event.Decision, error) {
 			return d.Retention.Downloaded(ctx, true)
 		},
-		why:   image.BecauseDownloaded,
-		actor: event.Actor{Role: event.Visitor},
+		refused: d.Reads.Decisions.Refused,
+		why:     image.BecauseDownloaded,
+		actor:   event.Actor{Role: event.Visitor},
 	})
 	if err != nil {
 		return done, fmt.Errorf("delete after the download: %w", err)

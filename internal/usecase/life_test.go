@@ -32,6 +32,8 @@ type world struct {
 	leases   *fake.Leases
 	requests *fake.Requests
 	sent     *fake.Deliveries
+	told     *fake.Decisions
+	readers  fake.Readers
 	crowded  bool
 	policy   fake.Retention
 	at       time.Time
@@ -48,10 +50,13 @@ func newWorld() *world {
 		leases:   &fake.Leases{},
 		requests: &fake.Requests{},
 		sent:     &fake.Deliveries{},
+		told:     &fake.Decisions{},
 		policy:   fake.Retention{Period: 24 * time.Hour},
 		at:       noon,
 	}
 }
+
+func (w *world) reads() usecase.Reads { return usecase.Reads{Access: w.readers, Decisions: w.told} }
 
 func (w *world) now() time.Time { return w.at }
 
@@ -69,16 +74,16 @@ func (w *world) upload() usecase.Upload {
 
 func (w *world) download() usecase.Download {
 	return usecase.Download{
-		Record: w.record, Vault: w.vault, Blobs: w.blobs, Retention: w.policy, Leases: w.leases, Deliveries: w.sent, Now: w.now,
+		Record: w.record, Vault: w.vault, Blobs: w.blobs, Retention: w.policy, Leases: w.leases, Deliveries: w.sent, Reads: w.reads(), Now: w.now,
 	}
 }
 
 func (w *world) delete() usecase.Delete {
-	return usecase.Delete{Record: w.record, Blobs: w.blobs, Retention: w.policy, Now: w.now}
+	return usecase.Delete{Record: w.record, Blobs: w.blobs, Retention: w.policy, Decisions: w.told, Now: w.now}
 }
 
 func (w *world) process(c usecase.Cutter) usecase.Process {
-	return usecase.Process{Record: w.record, Vault: w.vault, Blobs: w.blobs, Cutter: c, Attempts: w.attempts, Now: w.now}
+	return usecase.Process{Record: w.record, Vault: w.vault, Blobs: w.blobs, Cutter: c, Attempts: w.attempts, Reads: w.reads(), Now: w.now}
 }
 
 func (w *world) deleteDue() usecase.DeleteDue {

@@ -28,6 +28,7 @@ type Preview struct {
 	Vault    Vault
 	Blobs    Blobs
 	Shrinker Shrinker
+	Reads    Reads
 }
 
 // Do writes the preview of one copy: image.Original or image.Result.
@@ -53,7 +54,11 @@ func (p Preview) Do(ctx context.Context, img id.Image, token, copyOf string, w i
 		if err != nil {
 			return nil, err
 		}
-		return loadSealed(ctx, p.Blobs, key, img, copyOf)
+		may, err := p.Reads.ask(ctx, img, readerHolder, purposeCutout)
+		if err != nil {
+			return nil, err
+		}
+		return loadSealed(ctx, p.Blobs, key, may, img, copyOf)
 	}, MaxPreviewSide, w)
 	if errors.Is(err, personal.ErrDestroyed) || errors.Is(err, fs.ErrNotExist) {
 		// Deleted since we looked; that is answered when the record has it.

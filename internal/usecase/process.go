@@ -50,6 +50,7 @@ type Process struct {
 	Blobs    Blobs
 	Cutter   Cutter
 	Attempts Attempts
+	Reads    Reads
 	Now      Now
 }
 
@@ -168,7 +169,11 @@ func (t *try) load(ctx context.Context, key personal.Key) (_ []byte, err error) 
 	if t.number > image.MaxAttempts {
 		return nil, errTooOften
 	}
-	plain, err := loadSealed(ctx, t.Blobs, key, t.img, image.Original)
+	may, err := t.Reads.ask(ctx, t.img, readerProcessor, purposeCutout)
+	if err != nil {
+		return nil, errOurs{err}
+	}
+	plain, err := loadSealed(ctx, t.Blobs, key, may, t.img, image.Original)
 	if err != nil && !errors.Is(err, errDamaged) {
 		return nil, errOurs{err}
 	}

@@ -30,10 +30,13 @@ type ruleset struct {
 
 // asked are the rules that the service asks. A bundle that lacks one is refused.
 var asked = []string{
-	"access.blob",
+	"access.act", "access.blob", "access.personal",
 	"keys.due", "keys.lifetime", "keys.retired",
 	"model.load",
 	"retention.deadline", "retention.deletion", "retention.downloaded", "retention.due", "retention.hold", "retention.limit", "retention.requested",
+	"sharing.disclose", "sharing.share",
+	"transfer.move",
+	"upload.accept", "upload.rate",
 }
 
 // New compiles the bundle and prepares its rules. It fails if the rules do not allow the

@@ -232,6 +232,7 @@ func (s *service) chores() []chore {
 		{"record rotations of the log's key", purgeEvery, s.recordRotations},
 		s.verifying(),
 		s.recordDecisions(),
+		s.recordVisits(),
 	}...)
 }
 

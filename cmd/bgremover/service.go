@@ -233,6 +233,8 @@ func (s *service) openSite(ctx context.Context) error {
 		Metrics:   s.metrics,
 		Ready:     s.checks(),
 		HTTPS:     s.cfg.Listen.TLSCert != "" || s.cfg.Listen.BehindTLSProxy,
+
+		BehindProxy: s.cfg.Listen.BehindTLSProxy,
 	})
 	return nil
 }

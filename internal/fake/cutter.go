@@ -28,17 +28,17 @@ var (
 )
 
 // Inspect refuses what is no picture, or has too many pixels, from its head alone.
-func Inspect(picture []byte) error {
-	head, _, err := stdimage.DecodeConfig(bytes.NewReader(picture))
+func Inspect(picture []byte) (usecase.Head, error) {
+	head, format, err := stdimage.DecodeConfig(bytes.NewReader(picture))
 	switch {
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		return image.ErrTruncated
+		return usecase.Head{}, image.ErrTruncated
 	case err != nil:
-		return image.ErrNotAnImage
+		return usecase.Head{}, image.ErrNotAnImage
 	case head.Width*head.Height > image.MaxPixels:
-		return image.ErrTooManyPixels
+		return usecase.Head{}, image.ErrTooManyPixels
 	}
-	return nil
+	return usecase.Head{Type: format, Pixels: int64(head.Width) * int64(head.Height)}, nil
 }
 
 // Cut implements [usecase.Cutter].

@@ -45,7 +45,8 @@ func NewService(now usecase.Now, cutter Cutter) *Service {
 	s.Process = usecase.Process{Record: s.Record, Vault: vault, Blobs: s.Blobs, Cutter: cutter, Attempts: &Attempts{}, Reads: reads, Now: now}
 	s.Upload = usecase.Upload{
 		Record: processing{s.Record, s}, Vault: vault, Blobs: s.Blobs, Retention: policy, Secrets: Secrets{}, Requests: &Requests{},
-		Inspect: Inspect, Crowded: func() bool { return false }, Now: now, NewImage: s.newImage,
+		Inspect: Inspect, Gate: NewGate(Uploads{}, s.Told, s.Record, vault, now),
+		Crowded: func() bool { return false }, Now: now, NewImage: s.newImage,
 	}
 	s.Watch = usecase.Watch{Record: s.Record}
 	s.Preview = usecase.Preview{Record: s.Record, Vault: vault, Blobs: s.Blobs, Shrinker: cutter, Reads: reads}

@@ -68,9 +68,11 @@ func (w *world) newImage() id.Image {
 func (w *world) upload() usecase.Upload {
 	return usecase.Upload{
 		Record: w.record, Vault: w.vault, Blobs: w.blobs, Retention: w.policy, Secrets: fake.Secrets{}, Requests: w.requests,
-		Inspect: func([]byte) error { return nil }, Crowded: func() bool { return w.crowded }, Now: w.now, NewImage: w.newImage,
+		Inspect: inspected, Gate: fake.NewGate(fake.Uploads{}, w.told, w.record, w.vault, w.now), Crowded: func() bool { return w.crowded }, Now: w.now, NewImage: w.newImage,
 	}
 }
+
+func inspected([]byte) (usecase.Head, error) { return usecase.Head{Type: "jpeg", Pixels: 1}, nil }
 
 func (w *world) download() usecase.Download {
 	return usecase.Download{
@@ -235,7 +237,9 @@ func TestUploadRefusesWithoutATrace(t *testing.T) {
 		},
 		"no image": {
 			picture: []byte("text"), fails: image.ErrNotAnImage,
-			when: func(_ *world, u *usecase.Upload) { u.Inspect = func([]byte) error { return image.ErrNotAnImage } },
+			when: func(_ *world, u *usecase.Upload) {
+				u.Inspect = func([]byte) (usecase.Head, error) { return usecase.Head{}, image.ErrNotAnImage }
+			},
 		},
 		"no deadline": {
 			picture: []byte("x"), fails: image.ErrNoDeadline,

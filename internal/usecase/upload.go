@@ -23,7 +23,13 @@ const requestLease = 90 * time.Second
 
 // Inspect looks at the head of a picture without decoding it and refuses what cannot be
 // one, or is too large to decode.
-type Inspect func(picture []byte) error
+type Inspect func(picture []byte) (Head, error)
+
+// Head is what the head of a picture says.
+type Head struct {
+	Type   string // jpeg, png, webp, gif
+	Pixels int64
+}
 
 // Upload accepts pictures.
 type Upload struct {
@@ -34,6 +40,7 @@ type Upload struct {
 	Secrets   Secrets
 	Requests  Requests
 	Inspect   Inspect
+	Gate      Gate
 	Crowded   func() bool // more pictures wait for their cutout than can be cut out soon
 	Now       Now
 	NewImage  NewImage
@@ -41,6 +48,7 @@ type Upload struct {
 
 // UploadCommand is a picture that somebody hands us.
 type UploadCommand struct {
+	Client         Client
 	IdempotencyKey string // chosen by the client; "" when the request is not to be repeated
 	Owner          personal.Text
 	FileName       personal.Text
@@ -52,6 +60,7 @@ type Uploaded struct {
 	Image      id.Image
 	Capability string // the token that opens the result; only its hash is kept
 	DeleteBy   time.Time
+	Quota      Quota // zero when the picture was not counted
 }
 
 // Do records the upload or returns a refusal. When it returns without error, the sealed
@@ -64,20 +73,28 @@ func (u Upload) Do(ctx context.Context, cmd UploadCommand) (Uploaded, error) {
 	if len(cmd.Picture) > image.MaxBytes {
 		return Uploaded{}, image.ErrTooLarge
 	}
-	if err := u.Inspect(cmd.Picture); err != nil {
+	head, err := u.Inspect(cmd.Picture)
+	if err != nil {
 		return Uploaded{}, err
 	}
 	if u.Crowded() {
 		return Uploaded{}, image.ErrCrowded
 	}
-	if cmd.IdempotencyKey == "" {
-		return u.record(ctx, "", cmd)
+	quota, leave, err := u.Gate.Enter(ctx, cmd.Client, LoadOf(len(cmd.Picture), head))
+	if err != nil {
+		return Uploaded{}, err
 	}
-	return u.once(ctx, cmd)
+	if cmd.IdempotencyKey != "" {
+		return u.once(ctx, cmd, quota, leave)
+	}
+	u.Gate.Visits.Seen(cmd.Client)
+	answer, err := u.record(ctx, "", cmd)
+	answer.Quota = quota
+	return answer, err
 }
 
-// once carries out a request that names itself, unless it was carried out before.
-func (u Upload) once(ctx context.Context, cmd UploadCommand) (Uploaded, error) {
+// once carries out a request that names itself, unless it was carried out before: then it leaves the counts as they were.
+func (u Upload) once(ctx context.Context, cmd UploadCommand, quota Quota, leave func()) (Uploaded, error) {
 	// Both are keyed by what only the client and the service together know: the client's
 	// name for its request may hold anything, and a plain hash of a picture would outlive it.
 	name := []byte(cmd.IdempotencyKey)
@@ -87,7 +104,14 @@ func (u Upload) once(ctx context.Context, cmd UploadCommand) (Uploaded, error) {
 
 	state, err := u.Requests.Begin(ctx, req, fingerprint[:], requestLease)
 	if err != nil {
+		leave()
 		return Uploaded{}, fmt.Errorf("begin request: %w", err)
+	}
+	if state == RequestFresh {
+		u.Gate.Visits.Seen(cmd.Client)
+	} else {
+		leave()
+		quota = Quota{}
 	}
 	switch state {
 	case RequestRunning:
@@ -97,6 +121,7 @@ func (u Upload) once(ctx context.Context, cmd UploadCommand) (Uploaded, error) {
 	case RequestFresh, RequestFinished: // the ledger answers a finished one with its first answer
 	}
 	answer, err := u.record(ctx, req, cmd)
+	answer.Quota = quota
 	// The client may be gone; its request must not stay taken.
 	ctx, cancel := lasting(ctx)
 	defer cancel()
@@ -110,7 +135,18 @@ func (u Upload) once(ctx context.Context, cmd UploadCommand) (Uploaded, error) {
 	return answer, nil
 }
 
+// record asks anew when the rules are replaced in the moment in which it rests on them.
 func (u Upload) record(ctx context.Context, req id.Request, cmd UploadCommand) (Uploaded, error) {
+	for range conflictRetries {
+		answer, err := u.recordOnce(ctx, req, cmd)
+		if !errors.Is(err, event.ErrPolicyChanged) {
+			return answer, err
+		}
+	}
+	return Uploaded{}, event.ErrPolicyChanged
+}
+
+func (u Upload) recordOnce(ctx context.Context, req id.Request, cmd UploadCommand) (Uploaded, error) {
 	img, at := u.NewImage(), u.Now()
 	token := Capability(u.Secrets, img)
 	due, decision, err := u.Retention.Deadline(ctx, at)
@@ -147,6 +183,9 @@ func (u Upload) record(ctx context.Context, req id.Request, cmd UploadCommand) (
 		}},
 		Make: []personal.Key{key},
 	})
+	if errors.Is(err, event.ErrPolicyChanged) { // nothing is queued
+		return Uploaded{}, errors.Join(err, u.Blobs.Delete(ctx, blobName(img, image.Original)))
+	}
 	if err != nil {
 		// Whether the facts are queued is not known here, so the blob stays: if they are,
 		// it is the picture; if not, the sweep finds a blob without a key.

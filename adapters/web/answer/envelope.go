@@ -6,6 +6,7 @@ import (
 	"github.com/bgremover/bgremover/adapters/web/scope"
 	"github.com/bgremover/bgremover/domain/image"
 	"github.com/bgremover/bgremover/domain/refusal"
+	"github.com/bgremover/bgremover/internal/usecase"
 )
 
 // Envelope is remove.bg's way to say that something is wrong.
@@ -20,8 +21,8 @@ type EnvelopeError struct {
 	Detail string `json:"detail"`
 }
 
-// theirCode lists remove.bg's codes for our refusals. Theirs are all answered with 400. What is not
-// listed keeps our code and our status: it has no counterpart there.
+// theirCode lists remove.bg's codes for our refusals. Theirs are all answered with 400, but for who sends
+// too much. What is not listed keeps our code and our status: it has no counterpart there.
 var theirCode = map[string]string{
 	image.ErrEmpty.Code:             "failed_to_read_image",
 	image.ErrTooLarge.Code:          "file_too_large",
@@ -30,12 +31,19 @@ var theirCode = map[string]string{
 	image.ErrUnsupportedFormat.Code: "invalid_file_type",
 	image.ErrTruncated.Code:         "failed_to_read_image",
 	image.ErrProcessing.Code:        "failed_to_read_image",
+	usecase.ErrTooManyUploads.Code:  tooManyThere,
+	usecase.ErrNetworkUploads.Code:  tooManyThere,
 }
+
+const tooManyThere = "rate_limit_exceeded" // 429
 
 func envelope(w http.ResponseWriter, r *http.Request, refused *refusal.Error, status int) {
 	code, detail := refused.Code, refused.Help
 	if theirs, ok := theirCode[code]; ok {
-		code, status = theirs, http.StatusBadRequest
+		code = theirs
+		if theirs != tooManyThere {
+			status = http.StatusBadRequest
+		}
 	}
 	if code == errInternal.Code {
 		detail += " (" + scope.Of(r.Context()).TraceID + ")"

@@ -15,6 +15,7 @@ import (
 	"github.com/bgremover/bgremover/adapters/web/scope"
 	"github.com/bgremover/bgremover/domain/image"
 	"github.com/bgremover/bgremover/domain/refusal"
+	"github.com/bgremover/bgremover/internal/usecase"
 )
 
 // Refusals that only a conversation over HTTP can lead to.
@@ -83,6 +84,9 @@ func Fail(w http.ResponseWriter, r *http.Request, err error) {
 	refused, status := Refusal(r, err)
 	if status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests {
 		w.Header().Set("Retry-After", retryAfter)
+	}
+	if limited, ok := errors.AsType[*usecase.Limited](err); ok {
+		tellLimit(w.Header(), limited)
 	}
 	w.Header().Set("Cache-Control", "no-store")
 	switch s := scope.Of(r.Context()); s.Style {

@@ -80,7 +80,8 @@ func (h RemoveBG) accept(w http.ResponseWriter, r *http.Request) (job, usecase.U
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), recordPatience)
 	defer cancel()
-	up, err := h.Upload.Do(ctx, usecase.UploadCommand{FileName: form.fileName, Picture: form.picture})
+	up, err := h.Upload.Do(ctx, usecase.UploadCommand{Client: h.Intake.Clients.Of(r), FileName: form.fileName, Picture: form.picture})
+	answer.TellQuota(w.Header(), up.Quota)
 	return job, up, err
 }
 

@@ -44,11 +44,14 @@ func Upload(up Uploader, in *intake.Intake) http.HandlerFunc {
 		defer photo.Release()
 		ctx, cancel := context.WithTimeout(r.Context(), recordPatience)
 		defer cancel()
-		done, err := up.Do(ctx, usecase.UploadCommand{IdempotencyKey: key, FileName: photo.FileName, Picture: photo.Bytes})
+		done, err := up.Do(ctx, usecase.UploadCommand{
+			Client: in.Clients.Of(r), IdempotencyKey: key, FileName: photo.FileName, Picture: photo.Bytes,
+		})
 		if err != nil {
 			answer.Fail(w, r, err)
 			return
 		}
+		answer.TellQuota(w.Header(), done.Quota)
 		tellDeadline(w.Header(), picture{DeleteBy: done.DeleteBy.UTC()})
 		w.Header().Set("Location", capability.API(done.Image, ""))
 		answer.JSON(w, http.StatusAccepted, accepted{

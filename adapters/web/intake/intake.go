@@ -2,7 +2,7 @@
 // all of them together may hold.
 //
 // Read it in this order: intake.go (opening a body), budget.go, photo.go (a form with one
-// photo). Bodies stay in memory: a photo that is not sealed yet must not reach a disk.
+// photo), client.go (where it comes from). Bodies stay in memory: a photo that is not sealed yet must not reach a disk.
 // Nothing here logs or keeps what was sent.
 package intake
 
@@ -23,6 +23,8 @@ type Intake struct {
 	Budget *Budget
 	Total  time.Duration // a body must have arrived within this
 	Stall  time.Duration // and not stop arriving for as long as this
+
+	Clients Clients
 }
 
 // drainAtMost is how much of a refused body is read and thrown away, because most clients

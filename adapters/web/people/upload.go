@@ -25,7 +25,7 @@ func Upload(up Uploader, in *intake.Intake) http.Handler {
 		defer photo.Release()
 		ctx, cancel := context.WithTimeout(r.Context(), recordPatience)
 		defer cancel()
-		done, err := up.Do(ctx, usecase.UploadCommand{FileName: photo.FileName, Picture: photo.Bytes})
+		done, err := up.Do(ctx, usecase.UploadCommand{Client: in.Clients.Of(r), FileName: photo.FileName, Picture: photo.Bytes})
 		if err != nil {
 			answer.Fail(w, r, err)
 			return

@@ -1,0 +1,50 @@
+package opa
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/bgremover/bgremover/domain/event"
+	"github.com/bgremover/bgremover/internal/usecase"
+)
+
+var _ usecase.UploadPolicy = (*Policy)(nil)
+
+// Accept implements [usecase.UploadPolicy]. Without an answer it is [ErrDenied].
+func (p *Policy) Accept(ctx context.Context, l usecase.Load) ([]string, event.Decision, error) {
+	a, d, err := p.question("upload.accept").ask(ctx, map[string]any{"bytes": l.Bytes, "pixels": l.Pixels, "type": l.Type})
+	if err != nil {
+		return nil, d, because(ctx, ErrDenied, err)
+	}
+	reasons := a.refusedBy()
+	if a.allow != (len(reasons) == 0) {
+		d.Outcome = denied
+		return nil, d, fmt.Errorf("%w (ask %s: it contradicts itself)", ErrDenied, d.Rule)
+	}
+	return reasons, d, nil
+}
+
+// Rate implements [usecase.UploadPolicy]. Without an answer it is [ErrDenied].
+func (p *Policy) Rate(ctx context.Context, u usecase.Usage) (usecase.RateAnswer, event.Decision, error) {
+	a, d, err := p.question("upload.rate").ask(ctx, map[string]any{
+		"pixels": u.Pixels, "pixels_minute": u.PixelsMinute, "scope": string(u.Scope), "uploads_minute": u.UploadsMinute,
+	})
+	if err != nil {
+		return usecase.RateAnswer{}, d, because(ctx, ErrDenied, err)
+	}
+	limit, retry := a.whole("uploads_minute"), a.whole("retry_after_s")
+	if limit <= 0 || retry <= 0 {
+		d.Outcome = denied
+		return usecase.RateAnswer{}, d, fmt.Errorf("%w (ask %s: it named no limit)", ErrDenied, d.Rule)
+	}
+	return usecase.RateAnswer{Allow: a.allow, UploadsMinute: limit, RetryAfter: time.Duration(retry) * time.Second}, d, nil
+}
+
+// whole returns a number of an answer; 0 if it holds none of that name.
+func (a answer) whole(name string) int64 {
+	n, _ := a.more[name].(json.Number)
+	whole, _ := n.Int64()
+	return whole
+}

@@ -1,0 +1,29 @@
+package answer
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/bgremover/bgremover/internal/usecase"
+)
+
+// TellQuota says how much a limit leaves, in the fields of draft-ietf-httpapi-ratelimit-headers-10. A
+// picture that was not counted says nothing. The partition key that the draft allows is never sent.
+func TellQuota(h http.Header, q usecase.Quota) {
+	if q.Scope == "" {
+		return
+	}
+	h.Set("RateLimit-Policy", fmt.Sprintf(`"%s";q=%d;w=%d`, q.Scope, q.Limit, seconds(usecase.Window)))
+	h.Set("RateLimit", fmt.Sprintf(`"%s";r=%d;t=%d`, q.Scope, q.Left, seconds(q.Reset)))
+}
+
+// tellLimit says when to come back.
+func tellLimit(h http.Header, l *usecase.Limited) {
+	TellQuota(h, l.Quota)
+	h.Set("Retry-After", strconv.FormatInt(seconds(l.RetryAfter), 10))
+}
+
+// seconds rounds up: who comes back a moment early is refused again.
+func seconds(d time.Duration) int64 { return int64((d + time.Second - 1) / time.Second) }

@@ -1,0 +1,85 @@
+package intake
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"net/http/httptest"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"github.com/bgremover/bgremover/adapters/web/scope"
+	"github.com/bgremover/bgremover/internal/usecase"
+)
+
+func TestClientOf(t *testing.T) {
+	const visitor, proxy = "198.51.100.7", "10.0.0.1:4711"
+	from := func(address string) usecase.Client { return usecase.NewClient(netip.MustParseAddr(address), "curl") }
+	tests := map[string]struct {
+		behind    bool
+		peer      string
+		forwarded []string
+		want      usecase.Client
+	}{
+		"straight":                        {peer: visitor + ":4711", want: from(visitor)},
+		"straight, over IPv6":             {peer: "[2001:db8::7]:4711", want: from("2001:db8::7")},
+		"straight, IPv4 written as IPv6":  {peer: "[::ffff:" + visitor + "]:4711", want: from(visitor)},
+		"straight, with a forged header":  {peer: visitor + ":4711", forwarded: []string{"192.0.2.1"}, want: from(visitor)},
+		"from this machine":               {peer: "127.0.0.1:4711", want: usecase.ThisMachine},
+		"from this machine, over IPv6":    {peer: "[::1]:4711", want: usecase.ThisMachine},
+		"no address":                      {peer: "@", want: usecase.Client{}},
+		"behind a proxy":                  {behind: true, peer: proxy, forwarded: []string{visitor}, want: from(visitor)},
+		"behind a proxy, with a port":     {behind: true, peer: proxy, forwarded: []string{visitor + ":51234"}, want: from(visitor)},
+		"behind a proxy, in brackets":     {behind: true, peer: proxy, forwarded: []string{"[2001:db8::7]"}, want: from("2001:db8::7")},
+		"behind a proxy, with a zone":     {behind: true, peer: proxy, forwarded: []string{"fe80::7%eth0"}, want: from("fe80::7")},
+		"forged before the proxy's entry": {behind: true, peer: proxy, forwarded: []string{"192.0.2.1, 127.0.0.1 , " + visitor}, want: from(visitor)},
+		"forged in a line of its own":     {behind: true, peer: proxy, forwarded: []string{"192.0.2.1", visitor}, want: from(visitor)},
+		"behind a proxy on this machine":  {behind: true, peer: "127.0.0.1:4711", forwarded: []string{visitor}, want: from(visitor)},
+		"a proxy that says nothing":       {behind: true, peer: "127.0.0.1:4711", want: from("127.0.0.1")},
+		"a proxy that says nonsense":      {behind: true, peer: proxy, forwarded: []string{visitor + ", unknown"}, want: from("10.0.0.1")},
+		"an empty entry at the end":       {behind: true, peer: proxy, forwarded: []string{visitor + ","}, want: from("10.0.0.1")},
+		"a visitor who claims to be here": {behind: true, peer: proxy, forwarded: []string{"127.0.0.1"}, want: from("127.0.0.1")},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			var said bytes.Buffer
+			r := httptest.NewRequestWithContext(t.Context(), "POST", "/", nil)
+			r = r.WithContext(scope.With(r.Context(), &scope.Request{Log: slog.New(slog.NewTextHandler(&said, nil))}))
+			r.RemoteAddr = tt.peer
+			r.Header.Set("User-Agent", "curl")
+			r.Header.Set("Forwarded", "for=203.0.113.9")
+			for _, line := range tt.forwarded {
+				r.Header.Add("X-Forwarded-For", line)
+			}
+			clients := Clients{BehindProxy: tt.behind}
+			got := clients.Of(r)
+			if again := clients.Of(r); got != tt.want || again != tt.want {
+				t.Error("the request is taken for one from elsewhere")
+			}
+			if shown := fmt.Sprintf("%v %+v %#v %s", got, got, struct{ C usecase.Client }{got}, said.String()); strings.Contains(shown, visitor) {
+				t.Errorf("an address shows: %s", shown)
+			}
+			silent := tt.behind && tt.want == from(strings.TrimSuffix(tt.peer, ":4711"))
+			if strings.Count(said.String(), "\n") > 1 || (said.Len() > 0) != silent {
+				t.Errorf("the log says %q", said.String())
+			}
+		})
+	}
+}
+
+// Whatever a client sends before what the proxy appends, it is the proxy that is believed.
+func FuzzClientBehindProxy(f *testing.F) {
+	f.Add("192.0.2.1")
+	f.Add("\"[::1]:80\", ,,")
+	f.Add("")
+	f.Fuzz(func(t *testing.T, claim string) {
+		want := netip.MustParseAddr("198.51.100.7")
+		for _, lines := range [][]string{{claim + ", " + want.String()}, {claim, want.String()}, {claim + "," + want.String() + ":80"}} {
+			if got, ok := lastHop(lines); !ok || got != want {
+				t.Errorf("%q leads to another address", lines)
+			}
+		}
+		lastHop([]string{claim}) // answers, whatever it is
+	})
+}

@@ -1,0 +1,126 @@
+package web_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/bgremover/bgremover/adapters/web"
+	"github.com/bgremover/bgremover/internal/fake"
+	"github.com/bgremover/bgremover/internal/testphotos"
+	"github.com/bgremover/bgremover/internal/usecase"
+)
+
+// limited makes a site behind a proxy that lets every visitor upload twice a minute.
+func limited(t *testing.T) *world {
+	t.Helper()
+	return newWorld(t, fake.Cutter{}, func(c *web.Config) {
+		up := c.Upload.(usecase.Upload)
+		up.Gate.Policy = fake.Uploads{PerMinute: 2}
+		c.Upload, c.BehindProxy = up, true
+	})
+}
+
+// uploadFrom sends a photo as a visitor of an address.
+func (w *world) uploadFrom(t *testing.T, address, path, name string) *httptest.ResponseRecorder {
+	t.Helper()
+	body, kind := formOf(t, field{name, "photo.jpg", testphotos.Original("chelsea")})
+	return w.do(t, "POST", path, body, "Content-Type", kind, "X-Forwarded-For", "192.0.2.200, "+address, "Sec-Fetch-Site", "same-origin")
+}
+
+func TestWhoSendsTooMuchIsAskedToWait(t *testing.T) {
+	for name, tt := range map[string]struct {
+		path, field string
+		says        func(t *testing.T, body string)
+	}{
+		"api": {"/v1/images", "image", func(t *testing.T, body string) {
+			var p struct{ Code, Type, Detail string }
+			if err := json.Unmarshal([]byte(body), &p); err != nil || p.Code != "upload.too_many" || !strings.Contains(p.Detail, "minute") {
+				t.Errorf("answered %s, %v", body, err)
+			}
+		}},
+		"remove.bg's": {"/v1.0/removebg", "image_file", func(t *testing.T, body string) {
+			if !strings.Contains(body, `"code":"rate_limit_exceeded"`) {
+				t.Errorf("answered %s", body)
+			}
+		}},
+		"page": {"/i", "image", func(t *testing.T, body string) {
+			if !strings.Contains(body, "<html") || !strings.Contains(body, usecase.ErrTooManyUploads.Text) {
+				t.Errorf("answered %s", body)
+			}
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := limited(t)
+			for left := 1; left >= 0; left-- {
+				answer := w.uploadFrom(t, "198.51.100.7", tt.path, tt.field)
+				if answer.Code >= 400 {
+					t.Fatalf("answered %d %s", answer.Code, answer.Body)
+				}
+				wantQuota(t, answer, tt.path != "/i", fmt.Sprintf(`"visitor";r=%d;t=60`, left))
+			}
+			w.Wait()
+			facts := len(w.Record.All())
+
+			answer := w.uploadFrom(t, "198.51.100.7", tt.path, tt.field)
+			if answer.Code != http.StatusTooManyRequests || answer.Header().Get("Retry-After") != "60" {
+				t.Errorf("answered %d, Retry-After %q", answer.Code, answer.Header().Get("Retry-After"))
+			}
+			wantQuota(t, answer, true, `"visitor";r=0;t=60`)
+			tt.says(t, answer.Body.String())
+			if n := len(w.Record.All()); n != facts {
+				t.Errorf("%d facts more", n-facts)
+			}
+			if refused, _ := w.Told.Told(); len(refused) != 1 || refused[0].Rule != "upload.rate" {
+				t.Errorf("the record is told of %+v", refused)
+			}
+			if answer := w.uploadFrom(t, "203.0.113.1", tt.path, tt.field); answer.Code >= 400 {
+				t.Errorf("another visitor is answered %d", answer.Code)
+			}
+			w.Wait()
+			if said := w.log.String(); strings.Contains(said, "198.51.100") {
+				t.Errorf("the log has an address: %s", said)
+			}
+		})
+	}
+}
+
+func wantQuota(t *testing.T, answer *httptest.ResponseRecorder, told bool, rest string) {
+	t.Helper()
+	policy, left := answer.Header().Get("RateLimit-Policy"), answer.Header().Get("RateLimit")
+	if !told {
+		rest = ""
+	}
+	if left != rest || told && policy != `"visitor";q=2;w=60` {
+		t.Errorf("RateLimit-Policy %q, RateLimit %q; want %q", policy, left, rest)
+	}
+}
+
+// A visitor-day is a fact that shows no address, and no fact about a photo names it.
+func TestVisitsStandApartFromPhotos(t *testing.T) {
+	var visits *usecase.Visits
+	w := newWorld(t, fake.Cutter{}, func(c *web.Config) {
+		visits, c.BehindProxy = c.Upload.(usecase.Upload).Gate.Visits, true
+	})
+	for range 2 {
+		w.uploadFrom(t, "198.51.100.7", "/v1/images", "image")
+	}
+	w.Wait()
+	if n, err := visits.Record(t.Context()); n != 1 || err != nil {
+		t.Fatalf("%d visits, %v", n, err)
+	}
+	all := w.Record.All()
+	name, isVisit := strings.CutPrefix(string(all[len(all)-1].Stream), "visit/")
+	if !isVisit {
+		t.Fatal("no visit began")
+	}
+	for i, env := range all {
+		shown := fmt.Sprintf("%+v %+v", env, env.Fact)
+		if strings.Contains(shown, "198.51.100.7") || i < len(all)-1 && strings.Contains(shown, name) {
+			t.Errorf("%s shows a visitor: %s", env.Fact.EventName(), shown)
+		}
+	}
+}

@@ -1,0 +1,93 @@
+package usecase
+
+import (
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+)
+
+// ratesKept is how many visitors and networks are counted at once: some 30 MB at most. Who comes
+// from more addresses than that within a minute is not held up by these limits.
+const ratesKept = 100_000
+
+// Rates counts what was uploaded within the last minute, by visitor and by network. Counts are in the
+// memory of this process alone, under keys that it made at its start: nothing of them is ever written,
+// and what is a minute old is forgotten.
+type Rates struct {
+	wall  func() time.Time // with a monotonic reading: a clock that is set must not hold anybody up
+	blind blinder
+
+	mu     sync.Mutex
+	counts *recent[blind, *count]
+}
+
+// count is what one visitor or network has uploaded, the oldest first.
+type count struct {
+	taken []taken
+	used  time.Time
+}
+
+type taken struct {
+	at     time.Time
+	pixels int64
+}
+
+// NewRates returns empty counts. Wall is time.Now outside of tests.
+func NewRates(wall func() time.Time) *Rates {
+	return &Rates{wall: wall, blind: newBlinder(), counts: newRecent[blind, *count](ratesKept)}
+}
+
+// counted is what a count holds.
+type counted struct {
+	uploads, pixels int64
+	reset           time.Duration // until the oldest of it is forgotten
+}
+
+// add counts a picture and returns what was counted before it, and how to take it out again.
+func (r *Rates) add(scope Scope, of netip.Prefix, pixels int64) (before counted, back func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := r.wall()
+	r.age(now)
+	key := r.blind.of(string(scope), of)
+	c, ok := r.counts.get(key)
+	if !ok {
+		c = &count{}
+		r.counts.add(key, c)
+	}
+	c.age(now)
+	c.used = now
+	before.reset = Window
+	for i, t := range c.taken {
+		if i == 0 {
+			before.reset = t.at.Add(Window).Sub(now)
+		}
+		before.uploads++
+		before.pixels += t.pixels
+	}
+	one := taken{now, pixels}
+	c.taken = append(c.taken, one)
+	return before, sync.OnceFunc(func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if i := slices.Index(c.taken, one); i >= 0 {
+			c.taken = slices.Delete(c.taken, i, i+1)
+		}
+	})
+}
+
+// age forgets whoever has uploaded nothing for a minute.
+func (r *Rates) age(now time.Time) {
+	for {
+		c, ok := r.counts.oldest()
+		if !ok || now.Sub(c.used) < Window {
+			return
+		}
+		r.counts.dropOldest()
+	}
+}
+
+func (c *count) age(now time.Time) {
+	c.taken = slices.DeleteFunc(c.taken, func(t taken) bool { return now.Sub(t.at) >= Window })
+}

@@ -1,0 +1,40 @@
+package usecase
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"testing"
+	"time"
+)
+
+func address(n uint32) netip.Addr {
+	return netip.AddrFrom4([4]byte(binary.BigEndian.AppendUint32(nil, n)))
+}
+
+// Counts live in memory alone, for a minute (data kind abuse_counter: a day at most), and there are never more than so many.
+func TestCountsAreForgotten(t *testing.T) {
+	at := time.Unix(0, 0)
+	r := NewRates(func() time.Time { return at })
+	for n := range uint32(ratesKept + 1000) {
+		r.add(ScopeVisitor, NewClient(address(n), "").visitor(), 1)
+	}
+	if r.counts.len() != ratesKept || r.counts.order.Len() != ratesKept {
+		t.Errorf("%d are counted at once", r.counts.len())
+	}
+	at = at.Add(Window)
+	r.add(ScopeVisitor, NewClient(address(1), "").visitor(), 1)
+	if r.counts.len() != 1 {
+		t.Errorf("%d are remembered for more than a minute", r.counts.len())
+	}
+}
+
+func TestVisitorsAreForgotten(t *testing.T) {
+	v := NewVisits(nil, nil, func() time.Time { return time.Unix(0, 0) }, nil)
+	v.turn()
+	for n := range uint32(visitsKept + 1000) {
+		v.today.add(v.blind.of("", NewClient(address(n), "").visitor()), &visitor{})
+	}
+	if v.today.len() != visitsKept {
+		t.Errorf("%d are remembered at once", v.today.len())
+	}
+}

@@ -1,0 +1,258 @@
+package usecase_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"sync"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/bgremover/bgremover/domain/event"
+	"github.com/bgremover/bgremover/domain/image"
+	"github.com/bgremover/bgremover/domain/refusal"
+	"github.com/bgremover/bgremover/internal/fake"
+	"github.com/bgremover/bgremover/internal/usecase"
+)
+
+// perScope lets a visitor upload so often a minute, and a network so often.
+type perScope struct {
+	fake.Uploads
+	visitor, network int64
+	fails            error
+}
+
+func (p perScope) Rate(ctx context.Context, u usecase.Usage) (usecase.RateAnswer, event.Decision, error) {
+	limit := p.visitor
+	if u.Scope == usecase.ScopeNetwork {
+		limit = p.network
+	}
+	a, d, _ := fake.Uploads{PerMinute: limit}.Rate(ctx, u)
+	return a, d, p.fails
+}
+
+// gateWorld is a gate over fakes, with a clock that the test moves.
+type gateWorld struct {
+	usecase.Gate
+	told *fake.Decisions
+	at   time.Time
+}
+
+func newGateWorld(p usecase.UploadPolicy) *gateWorld {
+	w := &gateWorld{told: &fake.Decisions{}, at: noon}
+	now := func() time.Time { return w.at }
+	vault := fake.NewVault()
+	w.Gate = fake.NewGate(p, w.told, fake.NewRecord(vault), vault, now)
+	w.Rates = usecase.NewRates(now)
+	return w
+}
+
+func (w *gateWorld) enter(t testing.TB, c usecase.Client) (usecase.Quota, error) {
+	t.Helper()
+	q, _, err := w.Enter(t.Context(), c, usecase.Load{Type: "jpeg", Bytes: 1, Pixels: 1})
+	return q, err
+}
+
+func from(address string) usecase.Client {
+	return usecase.NewClient(netip.MustParseAddr(address), "curl")
+}
+
+func TestRates(t *testing.T) {
+	w := newGateWorld(perScope{visitor: 3, network: 5})
+	enters := func(who string, left int64, want error) {
+		t.Helper()
+		q, err := w.enter(t, from(who))
+		if !errors.Is(err, want) || want == nil && q.Left != left {
+			t.Errorf("%s: %+v, %v; want %d left, %v", who, q, err, left, want)
+		}
+	}
+	enters("192.0.2.1", 2, nil)
+	w.at = w.at.Add(30 * time.Second)
+	enters("192.0.2.1", 1, nil)
+	enters("192.0.2.1", 0, nil)
+	enters("192.0.2.1", 0, usecase.ErrTooManyUploads)
+	enters("192.0.2.2", 1, nil) // the network has 5, 4 of which are taken
+	enters("192.0.2.3", 0, nil)
+	enters("192.0.2.4", 0, usecase.ErrNetworkUploads)
+	enters("192.0.3.1", 2, nil) // the next network
+	w.at = w.at.Add(30*time.Second - time.Nanosecond)
+	enters("192.0.2.1", 0, usecase.ErrTooManyUploads)
+	w.at = w.at.Add(time.Nanosecond)
+	enters("192.0.2.1", 0, nil) // the first is a minute old
+	enters("192.0.2.1", 0, usecase.ErrTooManyUploads)
+
+	refused, _ := w.told.Told()
+	if len(refused) != 4 || refused[0].Rule != "upload.rate" || refused[0].Outcome != "deny" {
+		t.Errorf("the record is told of %+v", refused)
+	}
+}
+
+func TestVisitorsOfIPv6(t *testing.T) {
+	w := newGateWorld(perScope{visitor: 1, network: 2})
+	for _, one := range []struct {
+		who  string
+		want error
+	}{
+		{"2001:db8:1:1::1", nil},
+		{"2001:db8:1:1:ffff::1", usecase.ErrTooManyUploads}, // the same /64
+		{"2001:db8:1:2::1", nil},                            // another, in the same /48
+		{"2001:db8:1:3::1", usecase.ErrNetworkUploads},
+		{"2001:db8:2:1::1", nil},
+	} {
+		if _, err := w.enter(t, from(one.who)); !errors.Is(err, one.want) {
+			t.Errorf("%s: %v, want %v", one.who, err, one.want)
+		}
+	}
+}
+
+func TestWhoIsNotKnownCountsAsOne(t *testing.T) {
+	w := newGateWorld(perScope{visitor: 1, network: 9})
+	for _, want := range []error{nil, usecase.ErrTooManyUploads} {
+		if _, err := w.enter(t, usecase.Client{}); !errors.Is(err, want) {
+			t.Errorf("%v, want %v", err, want)
+		}
+	}
+	for range 10 { // the operator is not counted
+		if q, err := w.enter(t, usecase.ThisMachine); err != nil || q != (usecase.Quota{}) {
+			t.Errorf("from this machine: %+v, %v", q, err)
+		}
+	}
+}
+
+func TestGateSaysWhenToComeBack(t *testing.T) {
+	w := newGateWorld(perScope{visitor: 1, network: 9})
+	if q, err := w.enter(t, from("192.0.2.1")); err != nil || q != (usecase.Quota{Scope: "visitor", Limit: 1, Reset: time.Minute}) {
+		t.Errorf("%+v, %v", q, err)
+	}
+	_, err := w.enter(t, from("192.0.2.1"))
+	limited, ok := errors.AsType[*usecase.Limited](err)
+	if !ok || limited.RetryAfter != time.Minute || limited.Quota != (usecase.Quota{Scope: "visitor", Limit: 1, Reset: time.Minute}) {
+		t.Errorf("%+v", err)
+	}
+	if r, ok := refusal.As(err); !ok || r != usecase.ErrTooManyUploads {
+		t.Errorf("%v is no refusal", err)
+	}
+}
+
+func TestGateRefusesWhatTheRulesDoNotTake(t *testing.T) {
+	broken := errors.New("the rule did not decide")
+	for name, tt := range map[string]struct {
+		policy usecase.UploadPolicy
+		want   error
+	}{
+		"too many bytes":    {fake.Uploads{Refuse: []string{"bytes", "pixels"}}, image.ErrTooLarge},
+		"too many pixels":   {fake.Uploads{Refuse: []string{"pixels"}}, image.ErrTooManyPixels},
+		"no answer of rate": {perScope{visitor: 9, network: 9, fails: broken}, broken},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newGateWorld(tt.policy)
+			if _, err := w.enter(t, from("192.0.2.1")); !errors.Is(err, tt.want) {
+				t.Errorf("%v, want %v", err, tt.want)
+			}
+			if refused, _ := w.told.Told(); len(refused) != 1 {
+				t.Errorf("the record is told of %+v", refused)
+			}
+		})
+	}
+	w := newGateWorld(perScope{visitor: 1, network: 1, fails: broken})
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	if _, _, err := w.Enter(gone, from("192.0.2.1"), usecase.Load{Pixels: 1}); !errors.Is(err, broken) {
+		t.Error(err)
+	}
+	if refused, _ := w.told.Told(); len(refused) != 0 {
+		t.Errorf("somebody who left was refused: %+v", refused)
+	}
+}
+
+// However uploads are spread over time and addresses, no minute has more of a visitor than the
+// limit, and whoever stays below it is never refused.
+func TestNoMinuteHasMore(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		const limit = 4
+		w := newGateWorld(perScope{visitor: limit, network: 1 << 30})
+		entered := map[string][]time.Time{}
+		for range rapid.IntRange(1, 60).Draw(rt, "uploads") {
+			w.at = w.at.Add(time.Duration(rapid.IntRange(0, 30_000).Draw(rt, "ms")) * time.Millisecond)
+			who := fmt.Sprintf("192.0.2.%d", rapid.IntRange(1, 3).Draw(rt, "who"))
+			recent := 0
+			for _, at := range entered[who] {
+				if w.at.Sub(at) < time.Minute {
+					recent++
+				}
+			}
+			_, err := w.enter(t, from(who))
+			if (err == nil) != (recent < limit) {
+				rt.Fatalf("after %d in a minute: %v", recent, err)
+			}
+			if err == nil {
+				entered[who] = append(entered[who], w.at)
+			}
+		}
+	})
+}
+
+func TestOfManyAtOnceNoneSlipsThrough(t *testing.T) {
+	w := newGateWorld(perScope{visitor: 5, network: 100})
+	var entered sync.Map
+	var all sync.WaitGroup
+	for i := range 50 {
+		all.Go(func() {
+			if _, err := w.enter(t, from("192.0.2.1")); err == nil {
+				entered.Store(i, true)
+			}
+		})
+	}
+	all.Wait()
+	n := 0
+	entered.Range(func(any, any) bool { n++; return true })
+	if n == 0 || n > 5 {
+		t.Errorf("%d of 50 entered", n)
+	}
+}
+
+// A repeated request is answered as before, and takes nobody's room.
+func TestRepeatedRequestIsNotCounted(t *testing.T) {
+	w := newWorld()
+	up := w.upload()
+	up.Gate = fake.NewGate(perScope{visitor: 2, network: 9}, w.told, w.record, w.vault, w.now)
+	cmd := usecase.UploadCommand{Client: from("192.0.2.1"), IdempotencyKey: "mine", Picture: []byte("pixels")}
+	first, err := up.Do(t.Context(), cmd)
+	if err != nil || first.Quota.Left != 1 {
+		t.Fatalf("%+v, %v", first.Quota, err)
+	}
+	for range 5 {
+		if again, err := up.Do(t.Context(), cmd); err != nil || again.Image != first.Image || again.Quota != (usecase.Quota{}) {
+			t.Fatalf("again: %+v, %v", again, err)
+		}
+	}
+	other := usecase.UploadCommand{Client: cmd.Client, Picture: []byte("other")}
+	if next, err := up.Do(t.Context(), other); err != nil || next.Quota.Left != 0 {
+		t.Errorf("the second: %+v, %v", next.Quota, err)
+	}
+	before := w.stored(t)
+	if _, err := up.Do(t.Context(), other); !errors.Is(err, usecase.ErrTooManyUploads) || w.stored(t) != before {
+		t.Errorf("the third: %v", err)
+	}
+}
+
+// Rules see sizes only in steps that tell nothing about a picture.
+func TestLoadIsCoarse(t *testing.T) {
+	for _, tt := range []struct {
+		bytes  int
+		pixels int64
+		want   usecase.Load
+	}{
+		{1, 1, usecase.Load{Type: "png", Bytes: 1 << 20, Pixels: 1_000_000}},
+		{1 << 20, 1_000_000, usecase.Load{Type: "png", Bytes: 1 << 20, Pixels: 1_000_000}},
+		{1<<20 + 1, 12_345_678, usecase.Load{Type: "png", Bytes: 2 << 20, Pixels: 13_000_000}},
+		{image.MaxBytes, image.MaxPixels, usecase.Load{Type: "png", Bytes: image.MaxBytes, Pixels: image.MaxPixels}},
+	} {
+		if got := usecase.LoadOf(tt.bytes, usecase.Head{Type: "png", Pixels: tt.pixels}); got != tt.want {
+			t.Errorf("%d bytes, %d pixels: %+v", tt.bytes, tt.pixels, got)
+		}
+	}
+}

@@ -1,0 +1,177 @@
+package usecase
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/bgremover/bgremover/domain/event"
+	"github.com/bgremover/bgremover/domain/system"
+)
+
+// Retention is executed here for what ends by time alone. retention_rules.go is what is asked,
+// retention_executor.go who deletes, this file when; retention_shorten.go is about periods that
+// became shorter, retention_alarm.go about what is late, retention_clock.go about a clock that
+// cannot be believed, retention_hold.go about what must be kept. Pictures end in due.go, keys in keys.go.
+
+// LiveHolds are the legal holds in force.
+type LiveHolds interface {
+	// Held returns the fields that holds name, by kind.
+	Held(ctx context.Context) (map[string][]string, error)
+}
+
+// PurgeDue deletes what is due of the kinds that have an executor. One process does it at a time.
+type PurgeDue struct {
+	Record    Record
+	Rules     Limits
+	Executors []Executor
+	Holds     LiveHolds
+	Now       Now
+}
+
+// Standing is how it stands with one kind of data.
+type Standing struct {
+	Kind   string
+	Count  int64     // what is there
+	Oldest time.Time // when the oldest of it began; zero: there is nothing
+	Due    time.Time // when the first of it has to be gone; zero: no rule has a say yet
+	KeptBy []string  // what keeps it beyond that: a hold, or a clock that nobody has confirmed
+}
+
+// UnsureClock stands in KeptBy while nobody has confirmed a clock that jumped.
+const UnsureClock = "clock"
+
+// LateBy is how long the first of it has been due; 0 when it is not, or has to be kept.
+func (s Standing) LateBy(now time.Time) time.Duration {
+	if s.Due.IsZero() || len(s.KeptBy) > 0 {
+		return 0
+	}
+	return max(0, now.Sub(s.Due))
+}
+
+// Do deletes what is due now, with a fact for each kind of which something went. A kind that
+// cannot be purged keeps no other.
+func (p PurgeDue) Do(ctx context.Context) error {
+	held, err := p.Holds.Held(ctx)
+	if err != nil {
+		return fmt.Errorf("ask what is held: %w", err)
+	}
+	var errs []error
+	for _, ex := range p.Executors {
+		if err := p.purge(ctx, ex, held); err != nil {
+			errs = append(errs, fmt.Errorf("purge the kind %s: %w", ex.Kind(), err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Standings says how it stands with every kind that has an executor, without deleting anything. sure is
+// false while the clock cannot be believed.
+func (p PurgeDue) Standings(ctx context.Context, sure bool) (all []Standing, err error) {
+	held, err := p.Holds.Held(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("ask what is held: %w", err)
+	}
+	var errs []error
+	for _, ex := range p.Executors {
+		s, err := p.stands(ctx, ex, held, p.Now())
+		if err != nil {
+			errs = append(errs, fmt.Errorf("look after the kind %s: %w", ex.Kind(), err))
+			continue
+		}
+		if !sure && !s.Due.After(p.Now()) && !s.Due.IsZero() {
+			s.KeptBy = append(s.KeptBy, UnsureClock)
+		}
+		all = append(all, s)
+	}
+	return all, errors.Join(errs...)
+}
+
+// stands looks at one kind, and asks about the first of it when that is due.
+func (p PurgeDue) stands(ctx context.Context, ex Executor, held map[string][]string, now time.Time) (Standing, error) {
+	kept, err := ex.Oldest(ctx)
+	if err != nil {
+		return Standing{}, fmt.Errorf("ask what is there: %w", err)
+	}
+	s := Standing{Kind: ex.Kind(), Count: kept.Count, Oldest: kept.Oldest}
+	if kept.Oldest.IsZero() {
+		return s, nil
+	}
+	if s.Due, _, err = p.Rules.Limit(ctx, s.Kind, kept.Oldest, time.Time{}); err != nil {
+		return Standing{}, fmt.Errorf("ask for its limit: %w", err)
+	}
+	if !s.Due.After(now) {
+		_, s.KeptBy, _, err = p.Rules.Deletion(ctx, p.question(s.Kind, kept.Oldest, s.Due, held, now))
+	}
+	return s, err
+}
+
+// question asks about things that go whole, such as rows and partitions: a hold of any field keeps them.
+func (p PurgeDue) question(kind string, started, due time.Time, held map[string][]string, now time.Time) Question {
+	return Question{Kind: kind, Field: Whole, Started: started, Due: due, Now: now, Held: len(held[kind]) > 0}
+}
+
+// purge deletes what is due of one kind. The rule is asked about the youngest of what goes: whatever
+// is older is due as well.
+func (p PurgeDue) purge(ctx context.Context, ex Executor, held map[string][]string) error {
+	now := p.Now()
+	s, err := p.stands(ctx, ex, held, now)
+	if err != nil || s.Due.IsZero() || s.Due.After(now) {
+		return err
+	}
+	upTo, err := LimitUpTo(ctx, p.Rules, s.Kind, now)
+	if err != nil {
+		return err
+	}
+	if upTo.Before(s.Oldest) {
+		upTo = s.Oldest
+	}
+	due, _, err := p.Rules.Limit(ctx, s.Kind, upTo, time.Time{})
+	if err != nil {
+		return fmt.Errorf("ask for its limit: %w", err)
+	}
+	gone, _, decision, err := p.Rules.Deletion(ctx, p.question(s.Kind, upTo, due, held, now))
+	if err != nil || !gone {
+		return err
+	}
+	n, err := ex.Purge(ctx, upTo)
+	if n == 0 {
+		return err
+	}
+	// What is gone is gone, also when its caller is: the record has to know.
+	ctx, cancel := lasting(ctx)
+	defer cancel()
+	fact := system.RetentionPurged{Kind: s.Kind, Due: s.Due, Actual: p.Now(), Count: n}
+	return errors.Join(err, appendFact(ctx, p.Record, system.RetentionStream(s.Kind, fact.Actual), fact.Actual, event.Clock,
+		event.Pending{Fact: fact, Decision: &decision}))
+}
+
+// appendFact adds one fact to the end of a stream without sealed fields, wherever that is by then.
+func appendFact(ctx context.Context, r Record, stream event.Stream, at time.Time, role event.Role, fact event.Pending) error {
+	for range conflictRetries {
+		before, err := r.Load(ctx, stream)
+		if err != nil {
+			return fmt.Errorf("load what the record has of it: %w", err)
+		}
+		_, err = r.Append(ctx, event.Append{
+			At: at, Actor: event.Actor{Role: role},
+			Parts: []event.Part{{Stream: stream, Expected: int64(len(before)), Facts: []event.Pending{fact}}},
+		})
+		if !errors.Is(err, event.ErrConflict) {
+			return err
+		}
+	}
+	return event.ErrConflict
+}
+
+// KindsOf returns the kinds of some executors, sorted.
+func KindsOf(all []Executor) []string {
+	kinds := make([]string, len(all))
+	for i, ex := range all {
+		kinds[i] = ex.Kind()
+	}
+	slices.Sort(kinds)
+	return kinds
+}

@@ -1,0 +1,307 @@
+package usecase_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/bgremover/bgremover/domain/event"
+	"github.com/bgremover/bgremover/domain/id"
+	"github.com/bgremover/bgremover/domain/image"
+	"github.com/bgremover/bgremover/domain/system"
+	"github.com/bgremover/bgremover/internal/fake"
+	"github.com/bgremover/bgremover/internal/usecase"
+)
+
+const day = 24 * time.Hour
+
+// engine is the retention engine over tables in memory, at noon.
+type engine struct {
+	record *fake.Record
+	rules  fake.Limits
+	held   heldFields
+	at     time.Time
+	tables []usecase.Executor
+}
+
+type heldFields map[string][]string
+
+func (h heldFields) Held(context.Context) (map[string][]string, error) { return h, nil }
+
+func newEngine(tables ...usecase.Executor) *engine {
+	return &engine{
+		record: fake.NewRecord(nil), at: noon, tables: tables, held: heldFields{},
+		rules: fake.Limits{
+			Periods: map[string]time.Duration{"api_log": 90 * day, "analytics": 365 * day, "image": day},
+			Stops:   map[string]bool{"api_log": true}, Rev: 5,
+		},
+	}
+}
+
+func (e *engine) now() time.Time { return e.at }
+
+func (e *engine) purge() usecase.PurgeDue {
+	return usecase.PurgeDue{Record: e.record, Rules: e.rules, Executors: e.tables, Holds: e.held, Now: e.now}
+}
+
+func (e *engine) facts() (all []event.Fact) {
+	for _, env := range e.record.All() {
+		all = append(all, env.Fact)
+	}
+	return all
+}
+
+func TestPurgeDue(t *testing.T) {
+	rows := func(days ...int) (all []time.Time) {
+		for _, d := range days {
+			all = append(all, noon.AddDate(0, 0, -d))
+		}
+		return all
+	}
+	purged := func(due time.Time, n int64) event.Fact {
+		return system.RetentionPurged{Kind: "api_log", Due: due, Actual: noon, Count: n}
+	}
+	tests := map[string]struct {
+		given []time.Time
+		held  heldFields
+		then  []time.Time
+		facts []event.Fact
+	}{
+		"nothing there":           {},
+		"nothing due":             {given: rows(1, 89), then: rows(1, 89)},
+		"due to the day":          {given: rows(90, 89), then: rows(89), facts: []event.Fact{purged(noon, 1)}},
+		"the oldest is late":      {given: rows(92, 1, 91), then: rows(1), facts: []event.Fact{purged(noon.AddDate(0, 0, -2), 2)}},
+		"a hold of one field":     {given: rows(92, 1), held: heldFields{"api_log": {"path"}}, then: rows(92, 1)},
+		"a hold of another kind":  {given: rows(90), held: heldFields{"payment": {"amount"}}, facts: []event.Fact{purged(noon, 1)}},
+		"a second before its due": {given: []time.Time{noon.AddDate(0, 0, -90).Add(time.Second)}, then: []time.Time{noon.AddDate(0, 0, -90).Add(time.Second)}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			table := &fake.Table{Name: "api_log", Rows: tt.given}
+			e := newEngine(table)
+			e.held = tt.held
+			for range 2 { // the second time there is nothing to do, and no fact
+				if err := e.purge().Do(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if !slices.Equal(table.Rows, tt.then) || !slices.Equal(e.facts(), tt.facts) {
+				t.Errorf("left %v, recorded %+v; want %v, %+v", table.Rows, e.facts(), tt.then, tt.facts)
+			}
+		})
+	}
+}
+
+// A hold only stops what its kind lets it stop.
+func TestHoldDoesNotStopEveryKind(t *testing.T) {
+	table := &fake.Table{Name: "analytics", Rows: []time.Time{noon.AddDate(-2, 0, 0)}}
+	e := newEngine(table)
+	e.held = heldFields{"analytics": {"n"}}
+	if err := e.purge().Do(t.Context()); err != nil || len(table.Rows) > 0 {
+		t.Errorf("left %v, %v", table.Rows, err)
+	}
+}
+
+// Every purge carries the decision that allowed it, and lies in the month's stream of its kind.
+func TestPurgeIsRecordedWithItsDecision(t *testing.T) {
+	e := newEngine(&fake.Table{Name: "api_log", Rows: []time.Time{noon.AddDate(0, 0, -100)}})
+	if err := e.purge().Do(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	env := e.record.All()[0]
+	if env.Decision == nil || env.Decision.Rule != "retention.deletion" || env.Decision.Revision != 5 || env.Decision.Outcome != "allow" ||
+		env.Stream != system.RetentionStream("api_log", noon) || env.Actor.Role != event.Clock {
+		t.Errorf("%+v, decision %+v", env, env.Decision)
+	}
+}
+
+// What was deleted before a failure is on record, and a kind that fails keeps no other.
+func TestPurgeThatFails(t *testing.T) {
+	broken := errors.New("the disk is full")
+	half := &fake.Table{Name: "api_log", Rows: []time.Time{noon.AddDate(0, 0, -99), noon.AddDate(0, 0, -98)}, Fails: broken, Most: 1}
+	nothing := &fake.Table{Name: "unheard_of", Rows: []time.Time{noon}}
+	whole := &fake.Table{Name: "analytics", Rows: []time.Time{noon.AddDate(-2, 0, 0)}}
+	e := newEngine(half, nothing, whole)
+	err := e.purge().Do(t.Context())
+	if !errors.Is(err, broken) || !errors.Is(err, fake.ErrNoKind) {
+		t.Errorf("got %v", err)
+	}
+	want := []event.Fact{
+		system.RetentionPurged{Kind: "api_log", Due: noon.AddDate(0, 0, -9), Actual: noon, Count: 1},
+		system.RetentionPurged{Kind: "analytics", Due: noon.AddDate(-2, 0, 365), Actual: noon, Count: 1},
+	}
+	if !slices.Equal(e.facts(), want) || len(half.Rows) != 1 || len(nothing.Rows) != 1 || len(whole.Rows) != 0 {
+		t.Errorf("recorded %+v, want %+v; left %v, %v, %v", e.facts(), want, half.Rows, nothing.Rows, whole.Rows)
+	}
+}
+
+// A period that becomes shorter holds at once for what lies in tables.
+func TestShorterPeriodOfATable(t *testing.T) {
+	table := &fake.Table{Name: "api_log", Rows: []time.Time{noon.AddDate(0, 0, -40)}}
+	e := newEngine(table)
+	if err := e.purge().Do(t.Context()); err != nil || len(table.Rows) != 1 {
+		t.Fatalf("left %v, %v", table.Rows, err)
+	}
+	e.rules.Periods["api_log"] = 30 * day
+	if err := e.purge().Do(t.Context()); err != nil || len(table.Rows) != 0 {
+		t.Errorf("left %v, %v", table.Rows, err)
+	}
+}
+
+func TestStandings(t *testing.T) {
+	e := newEngine(
+		&fake.Table{Name: "analytics"},
+		&fake.Table{Name: "api_log", Rows: []time.Time{noon.AddDate(0, 0, -91), noon}},
+	)
+	late := usecase.Standing{Kind: "api_log", Count: 2, Oldest: noon.AddDate(0, 0, -91), Due: noon.AddDate(0, 0, -1)}
+	kept := func(s usecase.Standing, by ...string) usecase.Standing { s.KeptBy = by; return s }
+	tests := map[string]struct {
+		held heldFields
+		sure bool
+		then usecase.Standing
+		late time.Duration
+	}{
+		"late":                 {sure: true, then: late, late: day},
+		"held":                 {sure: true, held: heldFields{"api_log": {"path"}}, then: kept(late, "hold")},
+		"a clock not to trust": {then: kept(late, usecase.UnsureClock)},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			e.held = tt.held
+			all, err := e.purge().Standings(t.Context(), tt.sure)
+			if err != nil || len(all) != 2 {
+				t.Fatalf("%+v, %v", all, err)
+			}
+			if got := all[0]; got.Kind != "analytics" || !got.Due.IsZero() || got.LateBy(noon) != 0 {
+				t.Errorf("nothing there: %+v", got)
+			}
+			got := all[1]
+			if !slices.Equal(got.KeptBy, tt.then.KeptBy) || got.Due != tt.then.Due || got.Count != 2 || got.LateBy(noon) != tt.late {
+				t.Errorf("got %+v, late by %v; want %+v, %v", got, got.LateBy(noon), tt.then, tt.late)
+			}
+		})
+	}
+}
+
+// pictures lists what waits in a record, as the schedule does.
+type pictures struct{ record *fake.Record }
+
+func (p pictures) Decided(_ context.Context, before int64, after id.Image, limit int) (found []usecase.WaitingPicture, err error) {
+	for _, env := range p.record.All() {
+		img, _ := image.OfStream(env.Stream)
+		if _, uploaded := env.Fact.(image.Uploaded); !uploaded || img <= after || env.Decision.Revision >= before || len(found) == limit {
+			continue
+		}
+		history, err := p.record.Load(context.Background(), env.Stream)
+		if err != nil {
+			return nil, err
+		}
+		if state := image.FromRecord(history); state.Status() != image.Gone {
+			found = append(found, usecase.WaitingPicture{Image: img, Started: env.At, Due: state.Due()})
+		}
+	}
+	return found, nil
+}
+
+// A period is changed to be shorter while pictures wait: each is due earlier, with a fact, and is
+// deleted by then. A longer one changes nothing for them.
+func TestShorterPeriodWhilePicturesWait(t *testing.T) {
+	w := newWorld()
+	done := make([]usecase.Uploaded, 3)
+	for i := range done {
+		var err error
+		if done[i], err = w.upload().Do(t.Context(), usecase.UploadCommand{Picture: []byte("a photo")}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := w.delete().Do(t.Context(), done[2].Image, done[2].Capability); err != nil {
+		t.Fatal(err)
+	}
+	shorten := func(period time.Duration, revision int64) int {
+		n, err := usecase.ShortenDue{
+			Record: w.record, Rules: fake.Limits{Periods: map[string]time.Duration{"image": period}, Rev: revision}, Decided: pictures{w.record}, Now: w.now,
+		}.Do(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	if n := shorten(48*time.Hour, 2); n != 0 {
+		t.Errorf("a longer period changed %d deadlines", n)
+	}
+	if n := shorten(time.Hour, 1); n != 0 {
+		t.Errorf("the rules that decided were asked again, and changed %d deadlines", n)
+	}
+	if n := shorten(time.Hour, 3); n != 2 {
+		t.Errorf("a shorter period changed %d deadlines, want 2", n)
+	}
+	if n := shorten(2*time.Hour, 4); n != 0 {
+		t.Errorf("a longer period moved %d deadlines back", n)
+	}
+	all := w.record.All()
+	last := all[len(all)-1]
+	if fact, ok := last.Fact.(image.DeletionDueChanged); !ok || !fact.Due.Equal(noon.Add(time.Hour)) || last.Decision.Rule != "retention.limit" || last.Decision.Revision != 3 {
+		t.Errorf("recorded %+v by %+v", last.Fact, last.Decision)
+	}
+	w.at = noon.Add(time.Hour)
+	deleteDue := w.deleteDue()
+	deleteDue.Images = dueByState{w.record}
+	if n, err := deleteDue.Do(t.Context()); err != nil || n != 2 {
+		t.Errorf("deleted %d, %v", n, err)
+	}
+	for _, up := range done[:2] {
+		history, err := w.record.Load(t.Context(), image.Stream(up.Image))
+		if err != nil {
+			t.Fatal(err)
+		}
+		fact, ok := history[len(history)-1].Fact.(image.Deleted)
+		if !ok || !fact.Due.Equal(noon.Add(time.Hour)) || fact.Actual.After(fact.Due) {
+			t.Errorf("deleted as %+v", history[len(history)-1].Fact)
+		}
+	}
+}
+
+// dueByState lists what is due by the newest deadline.
+type dueByState struct{ record *fake.Record }
+
+func (d dueByState) Due(ctx context.Context, now time.Time, limit int) (due []id.Image, err error) {
+	waiting, err := pictures(d).Decided(ctx, 1<<62, "", 1<<30)
+	for _, w := range waiting {
+		if !w.Due.After(now) && len(due) < limit {
+			due = append(due, w.Image)
+		}
+	}
+	return due, err
+}
+
+// Whatever the periods are that come into force one after another: no deadline ever moves back.
+func TestDeadlinesOnlyBecomeEarlier(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := newWorld()
+		up, err := w.upload().Do(t.Context(), usecase.UploadCommand{Picture: []byte("a photo")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		earliest := up.DeleteBy
+		for i, hours := range rapid.SliceOf(rapid.IntRange(1, 100)).Draw(t, "hours") {
+			period := time.Duration(hours) * time.Hour
+			_, err := usecase.ShortenDue{
+				Record: w.record, Rules: fake.Limits{Periods: map[string]time.Duration{"image": period}, Rev: int64(i + 2)}, Decided: pictures{w.record}, Now: w.now,
+			}.Do(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if due := noon.Add(period); due.Before(earliest) {
+				earliest = due
+			}
+		}
+		history, err := w.record.Load(t.Context(), image.Stream(up.Image))
+		if err != nil || !image.FromRecord(history).Due().Equal(earliest) {
+			t.Fatalf("due %v, want %v; %v", image.FromRecord(history).Due(), earliest, err)
+		}
+	})
+}

@@ -12,6 +12,8 @@ import (
 var (
 	ErrConflict = refusal.New(refusal.Conflict, "record.conflict",
 		"Something else happened to it in the meantime.", "Look at its state and try again.")
+	ErrPolicyChanged = refusal.New(refusal.Unavailable, "record.policy_changed",
+		"The rules that decide this were replaced at this very moment.", "Try again; the new ones decide it then.")
 	ErrTooLarge = refusal.New(refusal.TooLarge, "record.too_large",
 		"This is more than one entry of the record can hold.", "Send shorter names and texts.")
 	ErrUnavailable = refusal.New(refusal.Unavailable, "record.unavailable",

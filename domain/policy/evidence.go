@@ -43,10 +43,11 @@ type Finding struct {
 	Breaks bool // the promise; otherwise it endangers it
 }
 
-// How old evidence may be. Twice and more what the schedules leave between two.
+// How old evidence may be: more than the schedules leave between two. Checks run with every audit; what
+// one found is on record once it is new, or an hour old.
 const (
 	FigureHolds = time.Minute
-	CheckHolds  = time.Hour
+	CheckHolds  = 90 * time.Minute
 	AuditHolds  = 30 * time.Minute
 	// SignSoon is how long before its end a statement has to be signed again.
 	SignSoon = 30 * 24 * time.Hour

@@ -120,8 +120,8 @@ func (j *judging) checks(p Promise, e Evidence) {
 		mine := c.Name == p.Check && p.Check != ""
 		own = own || mine
 		switch {
-		case !c.Passed && c.Looked == 0:
-			j.add(NotEstablished, "The check %s had nothing to look at, at %s.", c.Name, said(c.At))
+		case !c.Passed && (c.Looked == 0 || c.Found == 0):
+			j.add(NotEstablished, "The check %s could not tell at %s.", c.Name, said(c.At))
 		case !c.Passed:
 			j.add(Broken, "The check %s failed at %s: %d of %d things that it looked at are wrong (%s).", c.Name, said(c.At), c.Found, c.Looked, c.Code)
 		case mine && e.stale(c.At, CheckHolds):

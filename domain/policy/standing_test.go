@@ -77,11 +77,12 @@ func TestJudge(t *testing.T) {
 		"a finding of nothing":             {tested, func(e *policy.Evidence) { e.Audit.Findings = []policy.Finding{{Code: "x", Breaks: true}} }, policy.Kept, "The check"},
 		"never checked":                    {tested, func(e *policy.Evidence) { e.Checks = nil }, policy.NotEstablished, "The check a.check has not run yet."},
 		"another check alone":              {tested, func(e *policy.Evidence) { e.Checks[0].Name = "another" }, policy.NotEstablished, "The check a.check has not run yet."},
-		"checked an hour ago":              {tested, func(e *policy.Evidence) { e.Checks[0].At = noon.Add(-time.Hour) }, policy.Kept, "The check"},
-		"checked longer ago":               {tested, func(e *policy.Evidence) { e.Checks[0].At = noon.Add(-61 * time.Minute) }, policy.NotEstablished, "The check a.check last ran at 10:59 UTC"},
+		"checked 90 minutes ago":           {tested, func(e *policy.Evidence) { e.Checks[0].At = noon.Add(-90 * time.Minute) }, policy.Kept, "The check"},
+		"checked longer ago":               {tested, func(e *policy.Evidence) { e.Checks[0].At = noon.Add(-91 * time.Minute) }, policy.NotEstablished, "The check a.check last ran at 10:29 UTC"},
 		"the check failed":                 {tested, func(e *policy.Evidence) { e.Checks[0] = failed("a.check") }, policy.Broken, "The check a.check failed at 12:00 UTC on 2 March 2026: 1 of 3 things that it looked at are wrong (a.code)."},
 		"it failed long ago":               {tested, func(e *policy.Evidence) { e.Checks[0] = failed("a.check"); e.Checks[0].At = noon.AddDate(0, -1, 0) }, policy.Broken, "The check a.check failed"},
-		"it looked at nothing":             {tested, func(e *policy.Evidence) { e.Checks[0] = policy.Checked{Name: "a.check", At: noon} }, policy.NotEstablished, "The check a.check had nothing to look at"},
+		"it looked at nothing":             {tested, func(e *policy.Evidence) { e.Checks[0] = policy.Checked{Name: "a.check", At: noon} }, policy.NotEstablished, "The check a.check could not tell at 12:00 UTC"},
+		"it did not run to its end":        {tested, func(e *policy.Evidence) { e.Checks[0] = failed("a.check"); e.Checks[0].Found = 0 }, policy.NotEstablished, "The check a.check could not tell"},
 		"another check failed":             {tested, func(e *policy.Evidence) { e.Checks = append(e.Checks, failed("another")) }, policy.Broken, "The check another failed"},
 		"another check is old":             {tested, func(e *policy.Evidence) { e.Checks = append(e.Checks, policy.Checked{Name: "another", Passed: true}) }, policy.Kept, "The check a.check"},
 		"nobody signed":                    {attested, func(e *policy.Evidence) { e.Signed = nil }, policy.NotEstablished, "Nobody has signed for it."},
@@ -125,7 +126,7 @@ func TestWhatIsNotBuiltSaysSo(t *testing.T) {
 func anyEvidence(t *rapid.T) policy.Evidence {
 	e := good()
 	at := func(label string) time.Time {
-		return noon.Add(-time.Duration(rapid.IntRange(-5, 90).Draw(t, label)) * time.Minute)
+		return noon.Add(-time.Duration(rapid.IntRange(-5, 120).Draw(t, label)) * time.Minute)
 	}
 	standing := rapid.SampledFrom(policy.Standings())
 	e.Read, e.Figure.At, e.Audit.At, e.Checks[0].At = at("read"), at("figure"), at("audit"), at("check")

@@ -148,6 +148,7 @@ var reveals = map[string]string{
 	"domain/personal": "defines it",
 	"internal/ledger": "the codec seals what it reveals",
 	"adapters/web":    "shows a person what is theirs",
+	"adapters/age":    "seals for a recipient what the rules granted them",
 }
 
 func TestPersonalValuesAreRevealedOnlyHere(t *testing.T) {

@@ -1,0 +1,61 @@
+package usecase
+
+import (
+	"context"
+
+	"github.com/bgremover/bgremover/domain/disclosure"
+	"github.com/bgremover/bgremover/domain/id"
+)
+
+// Approve records that another member of staff approves a request.
+func (d DisclosureDesk) Approve(ctx context.Context, o Officer, which id.Disclosure) error {
+	state, err := d.open(ctx, o, which)
+	if err != nil {
+		return err
+	}
+	fact, err := disclosure.DecideApprove(state, o.Name)
+	if err != nil {
+		return err
+	}
+	decision, err := d.Access.ApproveDisclosure(ctx, memberOf(o, true), state.ByAnother(o.Name))
+	if err != nil {
+		d.Decisions.Refused(decision)
+		return err
+	}
+	return d.add(ctx, o, which, state, fact, &decision)
+}
+
+// Decide asks the rules and records what they say, a no with its reasons. When nothing but
+// approvals is missing it is [disclosure.ErrApprovals], and the request stays open.
+func (d DisclosureDesk) Decide(ctx context.Context, o Officer, which id.Disclosure) error {
+	state, err := d.open(ctx, o, which)
+	if err != nil {
+		return err
+	}
+	if _, err := disclosure.DecideVerdict(state, disclosure.Verdict{}); err != nil {
+		return err // nothing that the rules should be asked about
+	}
+	verdict, decision, err := d.ask(ctx, state)
+	if err != nil {
+		return err
+	}
+	fact, err := disclosure.DecideVerdict(state, verdict)
+	if err != nil {
+		d.Decisions.Refused(decision)
+		return err
+	}
+	return d.add(ctx, o, which, state, fact, &decision)
+}
+
+// Refuse records that a member of staff says no, whatever the rules would say.
+func (d DisclosureDesk) Refuse(ctx context.Context, o Officer, which id.Disclosure) error {
+	state, err := d.open(ctx, o, which)
+	if err != nil {
+		return err
+	}
+	fact, err := disclosure.DecideRefuse(state)
+	if err != nil {
+		return err
+	}
+	return d.add(ctx, o, which, state, fact, nil)
+}

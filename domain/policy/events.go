@@ -34,6 +34,19 @@ type ActivationProposed struct {
 	Simulation string `json:"simulation"`
 }
 
+// Simulated says that a bundle was asked again what the record holds from From to To, and how
+// often it answered as the rules of the time, and otherwise. Report is the digest of what else it says.
+type Simulated struct {
+	Revision   int64  `json:"revision"`
+	Digest     string `json:"digest"` // of the bundle
+	Report     string `json:"report"`
+	From       int64  `json:"from"`
+	To         int64  `json:"to"`
+	Same       int64  `json:"same"`
+	Different  int64  `json:"different"`
+	Uncompared int64  `json:"uncompared"` // erased, unrecorded, or without the bundle of their revision
+}
+
 // Activated says that decisions after this fact rest on a revision. Whoever approved it is
 // the fact's actor, and somebody else than Proposer; a release's own first bundle has neither
 // proposer nor simulation.
@@ -77,6 +90,7 @@ type DecisionsCounted struct {
 func (Published) EventName() event.Name          { return "policy.published.v1" }
 func (BundleStored) EventName() event.Name       { return "policy.bundle_stored.v1" }
 func (ActivationProposed) EventName() event.Name { return "policy.activation_proposed.v1" }
+func (Simulated) EventName() event.Name          { return "policy.simulated.v1" }
 func (Activated) EventName() event.Name          { return "policy.activated.v1" }
 func (DecisionRefused) EventName() event.Name    { return "policy.decision_refused.v1" }
 func (DecisionsCounted) EventName() event.Name   { return "policy.decisions_counted.v1" }
@@ -85,7 +99,7 @@ func (DecisionsCounted) EventName() event.Name   { return "policy.decisions_coun
 func FactKinds() []event.Kind {
 	return []event.Kind{
 		event.KindOf[Published](), event.KindOf[BundleStored](),
-		event.KindOf[ActivationProposed](), event.KindOf[Activated](),
+		event.KindOf[ActivationProposed](), event.KindOf[Simulated](), event.KindOf[Activated](),
 		event.KindOf[DecisionRefused](), event.KindOf[DecisionsCounted](),
 	}
 }
@@ -98,6 +112,11 @@ func TextStream() event.Stream { return event.DerivedStream(streamKind, "text") 
 // BundleStream returns the stream of a revision of the rules: stored, proposed, activated.
 func BundleStream(revision string) event.Stream {
 	return event.DerivedStream(streamKind, "bundle", revision)
+}
+
+// SimulationStream returns the stream of the simulations of a revision.
+func SimulationStream(revision string) event.Stream {
+	return event.DerivedStream(streamKind, "simulation", revision)
 }
 
 // BundleKey returns the id of the key that seals who proposed and approved a revision.

@@ -102,8 +102,11 @@ func (l *listing) result() error {
 	if err != nil {
 		err = fmt.Errorf("blob: list: %w", err)
 	}
-	if l.foreign > 0 {
-		err = errors.Join(err, fmt.Errorf("%w (%d found)", ErrForeign, l.foreign))
+	switch {
+	case l.foreign > 0 && err == nil: // it is whole all the same
+		return fmt.Errorf("%w (%w)", ErrForeign, usecase.ForeignError{Count: int64(l.foreign)})
+	case l.foreign > 0:
+		return errors.Join(err, fmt.Errorf("%w (%d found)", ErrForeign, l.foreign))
 	}
 	return err
 }

@@ -34,6 +34,12 @@ alter table vault.keys set (
 create index if not exists keys_live on vault.keys (id)     where wrapped is not null;
 create index if not exists keys_due  on vault.keys (due_at) where wrapped is not null and due_at is not null;
 
+-- Which keys are alive, and no key: what an auditor may see.
+create or replace view vault.live_keys as
+    select id, kind, made_at, due_at
+      from vault.keys
+     where wrapped is not null;
+
 create table if not exists vault.secrets (
     name    text        primary key,
     wrapped bytea       not null,

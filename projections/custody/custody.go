@@ -1,6 +1,6 @@
 // Package custody keeps what the record says must be there, for the sentinel alone.
 //
-//	reads:  image.uploaded, image.deleted, vault.key_destroyed
+//	reads:  image.uploaded, image.deletion_due_changed, image.deleted, vault.key_destroyed
 //	writes: picture, ended_key (schema.sql)
 //	shown:  nobody; the sentinel compares the blob store and the vault with it
 //
@@ -42,7 +42,7 @@ func Apply(b *pgx.Batch, facts []event.Envelope) {
 			select * from unnest($1::uuid[], $2::bigint[], $3::timestamptz[], $4::timestamptz[], $5::boolean[])
 			on conflict (image) do update
 			   set uploaded_seq = coalesce(p.uploaded_seq, excluded.uploaded_seq),
-			       due          = coalesce(p.due, excluded.due),
+			       due          = least(p.due, excluded.due),
 			       deleted_at   = coalesce(p.deleted_at, excluded.deleted_at),
 			       key_ended    = p.key_ended or excluded.key_ended`,
 			c.image, c.uploadedSeq, c.due, c.deletedAt, c.keyEnded)
@@ -78,13 +78,26 @@ func (c *changes) at(img id.Image) int {
 	return i
 }
 
+// dueBy keeps the earliest time that was promised.
+func (c *changes) dueBy(i int, due time.Time) {
+	if c.due[i] == nil || due.Before(*c.due[i]) {
+		c.due[i] = &due
+	}
+}
+
 func (c *changes) add(env event.Envelope) {
 	switch f := env.Fact.(type) {
 	case image.Uploaded:
 		if img, ok := image.OfStream(env.Stream); ok {
-			if i := c.at(img); c.uploadedSeq[i] == nil {
-				c.uploadedSeq[i], c.due[i] = &env.Seq, &f.Due
+			i := c.at(img)
+			if c.uploadedSeq[i] == nil {
+				c.uploadedSeq[i] = &env.Seq
 			}
+			c.dueBy(i, f.Due)
+		}
+	case image.DeletionDueChanged:
+		if img, ok := image.OfStream(env.Stream); ok {
+			c.dueBy(c.at(img), f.Due)
 		}
 	case image.Deleted:
 		if img, ok := image.OfStream(env.Stream); ok {

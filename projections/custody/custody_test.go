@@ -105,19 +105,26 @@ func TestRowsFollowFromFactsAlone(t *testing.T) {
 			img := rapid.SampledFrom(pictures).Draw(t, "image")
 			p, known := want[img]
 			p.Image = img
-			switch rapid.IntRange(0, 3).Draw(t, "fact") {
+			due := noon.Add(time.Duration(rapid.IntRange(0, 3).Draw(t, "due")) * time.Minute)
+			if p.Due.IsZero() || due.Before(p.Due) {
+				p.Due = due
+			}
+			switch rapid.IntRange(0, 4).Draw(t, "fact") {
 			case 0:
-				seq := r.add(image.Stream(img), image.Uploaded{Due: noon})
+				seq := r.add(image.Stream(img), image.Uploaded{Due: due})
 				if p.UploadedSeq == 0 {
-					p.UploadedSeq, p.Due = seq, noon
+					p.UploadedSeq = seq
 				}
+			case 4:
+				r.add(image.Stream(img), image.DeletionDueChanged{Due: due})
 			case 1:
 				r.add(image.Stream(img), image.Deleted{Actual: noon.Add(time.Hour)})
-				p.DeletedAt = noon.Add(time.Hour)
+				p.DeletedAt, p.Due = noon.Add(time.Hour), want[img].Due
 			case 2:
 				r.add(system.VaultStream(image.Key(img)), system.KeyDestroyed{Key: image.Key(img)})
-				p.KeyEnded = true
+				p.KeyEnded, p.Due = true, want[img].Due
 			case 3:
+				p.Due = want[img].Due
 				r.add(image.Stream(img), image.Processed{})
 				if !known {
 					continue

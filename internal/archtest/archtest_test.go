@@ -39,6 +39,7 @@ var rules = []struct {
 	{folder: "internal/config", outside: anything},
 	{folder: "internal/telemetry", outside: anything},
 	{folder: "internal/published", ours: []string{"domain"}, outside: []string{"go.yaml.in/yaml/v3"}, not: []string{"net/http", "os"}},
+	{folder: "internal/simulation", ours: []string{"domain"}, not: []string{"net/http", "os"}},
 	{folder: "internal/clock"},
 	{folder: "internal/fault"},
 	{folder: "internal/archtest"},

@@ -58,6 +58,7 @@ var newest = []event.Fact{
 	policy.Published{Version: 2, Date: "2026-03-02", Digest: digestOfTest, Text: "---\nversion: 2\n---\n# Privacy\n"},
 	policy.BundleStored{Revision: 4, Digest: digestOfTest, SignedBy: "office-2026", Archive: []byte{0x1f, 0x8b}},
 	policy.ActivationProposed{Revision: 4, Digest: digestOfTest, Simulation: digestOfTest},
+	policy.Simulated{Revision: 4, Digest: digestOfTest, Report: digestOfTest, From: 1, To: 70_000, Same: 69_000, Different: 12, Uncompared: 3},
 	policy.Activated{Revision: 4, Digest: digestOfTest, Simulation: digestOfTest, Proposer: personal.Of("Zoë Beispiel")},
 	policy.DecisionRefused{
 		Rule: "upload.rate", Promises: []string{"abuse.prevent"}, Revision: 4, Minute: noon, Count: 3, More: 1,

@@ -1,0 +1,79 @@
+package simulation
+
+import (
+	"encoding/json"
+	"slices"
+	"time"
+
+	"github.com/bgremover/bgremover/domain/event"
+	"github.com/bgremover/bgremover/domain/image"
+	"github.com/bgremover/bgremover/domain/policy"
+)
+
+// asked is a question that the record holds, with its answer, and how often it was asked.
+type asked struct {
+	seq      int64
+	decision event.Decision
+	count    int64
+	due      time.Time // what came of it, where the fact says so
+}
+
+// excluded are decisions of which the record holds no question, or only that something was read.
+type excluded struct {
+	rule        string
+	reads, more int64
+}
+
+// decisionsIn takes the decisions out of a fact.
+func decisionsIn(env event.Envelope) (all []asked, left []excluded) {
+	if d := env.Decision; d != nil {
+		one := asked{seq: env.Seq, decision: *d, count: 1}
+		switch f := env.Fact.(type) {
+		case image.Uploaded:
+			one.due = f.Due
+		case image.DeletionDueChanged:
+			one.due = f.Due
+		}
+		all = append(all, one)
+	}
+	switch f := env.Fact.(type) {
+	case policy.DecisionRefused:
+		for _, in := range f.Inputs {
+			all = append(all, asked{seq: env.Seq, count: in.Count, decision: event.Decision{
+				Rule: f.Rule, Promises: f.Promises, Revision: f.Revision, Outcome: deny, Input: in.Input,
+			}})
+		}
+		if f.More > 0 {
+			left = append(left, excluded{rule: f.Rule, more: f.More})
+		}
+	case policy.DecisionsCounted:
+		one := excluded{rule: f.Rule}
+		for _, in := range f.Inputs {
+			one.reads += in.Count
+		}
+		left = append(left, one)
+	}
+	return all, left
+}
+
+const (
+	allow = "allow"
+	deny  = "deny"
+)
+
+// erased says that the question is gone, with the key that sealed it.
+func (a asked) erased() bool { return len(a.decision.Input) == 0 || string(a.decision.Input) == "null" }
+
+// isMadeAgain says whether a decision is, byte for byte, the one of the record.
+func (a asked) isMadeAgain(again event.Decision) bool {
+	d := a.decision
+	return d.Rule == again.Rule && d.Revision == again.Revision && d.Outcome == again.Outcome &&
+		slices.Equal(d.Promises, again.Promises) && string(d.Input) == string(again.Input)
+}
+
+// membersOf names the members of an input.
+func membersOf(input json.RawMessage) (map[string]json.RawMessage, error) {
+	var members map[string]json.RawMessage
+	err := json.Unmarshal(input, &members)
+	return members, err
+}

@@ -20,6 +20,7 @@ type adoption struct {
 	ids     []pgtype.UUID
 	facts   []numbered // the same, with the positions they have or get in Postgres
 	unknown []int      // indexes of those that Postgres does not have
+	rules   activations
 }
 
 func newAdoption(found []Entry) (*adoption, error) {
@@ -31,6 +32,9 @@ func newAdoption(found []Entry) (*adoption, error) {
 		}
 		if err != nil {
 			return nil, fmt.Errorf("ledger: what stands at offset %d is not ours (%w): %w", e.Offset, err, ErrFork)
+		}
+		if err := a.rules.note(i, h, e); err != nil {
+			return nil, err
 		}
 		a.headers = append(a.headers, h)
 		a.facts[i] = numbered{announcement: announcement{seq: e.Seq, stream: h.stream, version: h.version}, body: e.Body}
@@ -46,6 +50,9 @@ func (t *term) adopt(ctx context.Context, found []Entry) error {
 	}
 	var displaced int
 	err = t.change(ctx, func(tx pgx.Tx) (int, error) {
+		if err := a.rules.hold(ctx, tx); err != nil {
+			return 0, err
+		}
 		// Whoever appends waits: what is adopted may claim the version that it wants.
 		if _, err := tx.Exec(ctx, "lock table ledger.streams in exclusive mode"); err != nil {
 			return 0, err
@@ -115,7 +122,8 @@ func (a *adoption) match(ctx context.Context, tx pgx.Tx) error {
 }
 
 // displace removes queued appends that cannot be any more: they claim a version that an
-// unknown fact has, or repeat its request, or follow on an append that is removed. Their
+// unknown fact has, or repeat its request, or rest on rules that one replaced, or follow on an append that is
+// removed, or rest on rules that it activated. Their
 // callers wait, and learn it.
 func (a *adoption) displace(ctx context.Context, tx pgx.Tx) (int, error) {
 	if len(a.unknown) == 0 {
@@ -139,12 +147,28 @@ func (a *adoption) displace(ctx context.Context, tx pgx.Tx) (int, error) {
 		       union
 		      select q.pos from ledger.requests r join ledger.queue q using (pos) where r.request = any($3)
 		       union
+		      -- What rests on older rules than those that come before it now, or would activate such.
+		      select q.pos
+		        from ledger.queue q
+		        left join ledger.activations a using (pos)
+		       where (q.rests_on < $4 or a.revision <= $4) and q.pos <> all($5)
+		         and not exists (select from ledger.numbers n where n.pos = q.pos)
+		       union
 		      select later.pos
 		        from gone
-		        join ledger.facts f on f.pos = gone.pos
-		        join ledger.facts later on later.stream = f.stream and later.version > f.version
-		        join ledger.queue q on q.pos = later.pos)
-		select pos, exists (select from ledger.numbers n where n.pos = gone.pos) from gone order by pos`, streams, versions, requests)
+		       cross join lateral (
+		             select q.pos
+		               from ledger.facts f
+		               join ledger.facts later on later.stream = f.stream and later.version > f.version
+		               join ledger.queue q on q.pos = later.pos
+		              where f.pos = gone.pos
+		              union all
+		             select q.pos
+		               from ledger.activations a
+		               join ledger.queue q on q.rests_on = a.revision
+		              where a.pos = gone.pos) later)
+		select pos, exists (select from ledger.numbers n where n.pos = gone.pos) from gone order by pos`,
+		streams, versions, requests, a.rules.newest(a.unknown), a.places())
 	if err != nil {
 		return 0, err
 	}
@@ -169,6 +193,7 @@ func (a *adoption) displace(ctx context.Context, tx pgx.Tx) (int, error) {
 		 where s.stream in (select stream from removed)`, gone)
 	batch.Queue("delete from ledger.queue where pos = any($1)", gone)
 	batch.Queue("delete from ledger.requests where pos = any($1)", gone)
+	batch.Queue("delete from ledger.activations where pos = any($1)", gone)
 	batch.Queue("delete from ledger.streams where version = 0")
 	return len(gone), tx.SendBatch(ctx, batch).Close()
 }
@@ -209,6 +234,7 @@ func (a *adoption) insert(ctx context.Context, tx pgx.Tx) error {
 		 where request <> ''
 		 order by request, pos
 		on conflict do nothing`, requests, positions, times)
+	a.rules.insert(batch, a.unknown, a.facts)
 	err := tx.SendBatch(ctx, batch).Close()
 	if isUnique(err, "facts_version") {
 		return fmt.Errorf("ledger: Kafka and Postgres have different facts in the same place of a stream (%w): %w", err, ErrFork)

@@ -20,7 +20,9 @@ import (
 //
 // Refusals: [event.ErrConflict] when a stream is at another version or a key it seals under
 // is destroyed; what was there first is published when this is returned.
-// [event.ErrTooLarge]. [event.ErrUnavailable] when Postgres or Kafka is away, or the context
+// [event.ErrPolicyChanged] when a decision rests on other rules than those in force: it is a
+// conflict as well, and those rules are in force here when it is returned, so that whoever asks
+// them again gets on. [event.ErrTooLarge]. [event.ErrUnavailable] when Postgres or Kafka is away, or the context
 // ends while waiting: the facts may be queued then, and the same request id finds them.
 func (l *Ledger) Append(ctx context.Context, a event.Append) (event.Appended, error) {
 	ctx, cancel := l.patient(ctx)
@@ -47,6 +49,8 @@ func (l *Ledger) Append(ctx context.Context, a event.Append) (event.Appended, er
 			return event.Appended{}, l.unavailable(errors.New("ledger: halted by the sequencer"))
 		case conflict:
 			return event.Appended{}, l.conflict(ctx, a, out.why)
+		case policied:
+			return event.Appended{}, l.stale(ctx, out.pos)
 		case ok, stored, repeated:
 			appended, removed, err := l.await(ctx, e, out)
 			if !removed {

@@ -174,7 +174,11 @@ func TestRepeatedRequest(t *testing.T) {
 	w.record(2)
 
 	t.Run("a day later", func(t *testing.T) {
-		n, err := w.ledger.PurgeRequests(t.Context(), noon.Add(time.Second))
+		at, n, err := w.ledger.OldestRequest(t.Context())
+		if err != nil || n != 2 || !at.Equal(noon) {
+			t.Errorf("the oldest of %d requests is of %v: %v", n, at, err)
+		}
+		n, err = w.ledger.PurgeRequests(t.Context(), noon)
 		if err != nil || n != 2 {
 			t.Fatalf("purged %d, %v", n, err)
 		}

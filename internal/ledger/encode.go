@@ -36,6 +36,9 @@ type encoded struct {
 	versions []int64
 	bodies   [][]byte
 
+	restsOn   *int64 // the revision of the rules that its decisions rest on; nil: it has none
+	activates *int64 // the revision that it puts in force; nil: none
+
 	lock    []personal.KeyID // sealed under, and there before; sorted
 	make    []personal.Key
 	destroy []ending
@@ -124,6 +127,7 @@ func (l *Ledger) encodeFact(ctx context.Context, e *encoded, a event.Append, par
 	if err != nil {
 		return nil, fmt.Errorf("ledger: %w", err)
 	}
+	e.noteRules(p)
 	var uuid pgtype.UUID
 	if err := uuid.Scan(string(env.ID)); err != nil {
 		return nil, fmt.Errorf("ledger: the id of a fact: %w", err)

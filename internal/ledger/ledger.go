@@ -34,6 +34,9 @@ type Options struct {
 	Facts  *event.Registry // nil: [Facts]
 	NewID  id.Source       // makes ids of facts; required
 	Log    *slog.Logger    // nil: silence
+	// Follow puts the rules in force here that the record has in force. It is called when an
+	// append's decisions rest on others. Nil: nothing is done.
+	Follow func(context.Context) error
 	// Patience bounds how long a call waits for Postgres or Kafka when its context does
 	// not; 30 s if zero.
 	Patience time.Duration
@@ -48,6 +51,7 @@ type Ledger struct {
 	newID    id.Source
 	log      *slog.Logger
 	patience time.Duration
+	rules    func(context.Context) error
 	board    *board
 	queued   chan struct{} // wakes a sequencer in this process
 	counters Counters
@@ -90,6 +94,7 @@ func New(pool *pgxpool.Pool, vault Vault, o Options) *Ledger {
 		newID:    o.NewID,
 		log:      o.Log,
 		patience: o.Patience,
+		rules:    o.Follow,
 		board:    newBoard(),
 		queued:   make(chan struct{}, 1),
 	}

@@ -35,10 +35,23 @@ func Migrate(ctx context.Context, pool *pgxpool.Pool) error {
 	return nil
 }
 
-// PurgeRequests forgets the requests that were carried out before a time: from then on
+// OldestRequest returns when the first request was carried out that is remembered, zero if none
+// is, and how many are.
+func (l *Ledger) OldestRequest(ctx context.Context) (at time.Time, n int64, err error) {
+	var oldest *time.Time
+	if err := l.pool.QueryRow(ctx, "select min(at), count(*) from ledger.requests").Scan(&oldest, &n); err != nil {
+		return time.Time{}, 0, fmt.Errorf("ledger: find the oldest request: %w", err)
+	}
+	if oldest != nil {
+		at = oldest.UTC()
+	}
+	return at, n, nil
+}
+
+// PurgeRequests forgets the requests that were carried out up to a time: from then on
 // they can be carried out again. It returns how many there were.
-func (l *Ledger) PurgeRequests(ctx context.Context, before time.Time) (int64, error) {
-	tag, err := l.pool.Exec(ctx, "delete from ledger.requests where at < $1", before)
+func (l *Ledger) PurgeRequests(ctx context.Context, upTo time.Time) (int64, error) {
+	tag, err := l.pool.Exec(ctx, "delete from ledger.requests where at <= $1", upTo)
 	if err != nil {
 		return 0, fmt.Errorf("ledger: purge requests: %w", err)
 	}

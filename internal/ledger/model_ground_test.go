@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/bgremover/bgremover/domain/personal"
 	"github.com/bgremover/bgremover/internal/embedded/embeddedtest"
 )
 
@@ -20,7 +21,7 @@ type modelGround struct {
 }
 
 // modelTables are what a copy of the ledger consists of. head and published have one row for ever.
-var modelTables = []string{"streams", "facts", "queue", "numbers", "requests", "tiles", "checkpoints", "head", "published"}
+var modelTables = []string{"streams", "facts", "queue", "numbers", "requests", "activations", "tiles", "checkpoints", "head", "published"}
 
 func newModelGround(t *testing.T) *modelGround {
 	cfg, err := pgxpool.ParseConfig(embeddedtest.NewDatabase(t))
@@ -30,7 +31,7 @@ func newModelGround(t *testing.T) *modelGround {
 	pool, err := pgxpool.NewWithConfig(t.Context(), cfg)
 	check(t, err)
 	check(t, Migrate(t.Context(), pool))
-	g := &modelGround{pool: pool, ledger: New(pool, nil, Options{NewID: func() string { return uuid.Must(uuid.NewV7()).String() }})}
+	g := &modelGround{pool: pool, ledger: New(pool, openVault{}, Options{NewID: func() string { return uuid.Must(uuid.NewV7()).String() }})}
 	t.Cleanup(func() {
 		for _, conn := range g.idle {
 			closeQuietly(conn)
@@ -91,3 +92,23 @@ func (g *modelGround) giveBack(conn *pgx.Conn) {
 	}
 	g.idle = append(g.idle, conn)
 }
+
+// openVault has a key for everything, which seals nothing: the schedules are about order.
+type openVault struct{}
+
+func (openVault) Key(_ context.Context, id personal.KeyID) (personal.Key, error) {
+	return glassKey{id: id}, nil
+}
+func (openVault) Make(context.Context, pgx.Tx, personal.Key) error              { return nil }
+func (openVault) Lock(context.Context, pgx.Tx, []personal.KeyID) error          { return nil }
+func (openVault) Destroy(context.Context, pgx.Tx, personal.KeyID, string) error { return nil }
+
+type glassKey struct {
+	personal.Key
+
+	id personal.KeyID
+}
+
+func (k glassKey) ID() personal.KeyID                   { return k.id }
+func (k glassKey) Seal(plain, _ []byte) ([]byte, error) { return plain, nil }
+func (k glassKey) Open(seen, _ []byte) ([]byte, error)  { return seen, nil }

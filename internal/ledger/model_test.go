@@ -39,7 +39,7 @@ const modelSteps = 100
 // restored from an older state, or a broker that loses its end; readers whose answers are
 // lost or late, and who crash and come back. Whatever happens, in the end the record has every fact that
 // was acknowledged, at the number that was told, once, whole appends next to each other, and
-// every stream in its order; Postgres has the same; and every reader got that, once. The tree
+// every stream in its order; every decision rests on the rules that were put in force last; Postgres has the same; and every reader got that, once. The tree
 // is that of the record, and so is every head of it that was ever signed.
 func TestProtocol(t *testing.T) {
 	began := time.Now()
@@ -106,6 +106,7 @@ type model struct {
 	saved   bool  // a copy of Postgres was made
 	loses   bool  // in this schedule the broker loses its end; otherwise Postgres is restored
 	what    []string
+	stale   bool // the next append may be refused: it rests on rules of the past
 }
 
 // modelTerm is a term with a connection of its own, and no lock: zombies believe in theirs.
@@ -191,11 +192,16 @@ func (m *model) append() {
 		}
 		a.Parts = append(a.Parts, part)
 	}
+	m.rest(&a)
 	e, err := m.ledger.encode(m.t.Context(), a)
 	check(m.t, err)
 	out, err := m.ledger.transact(m.t.Context(), e)
 	check(m.t, err)
-	if out.kind == conflict {
+	if out.kind == policied && m.stale {
+		m.did("append refused: other rules are in force")
+		return
+	}
+	if out.kind == conflict || out.kind == policied {
 		m.t.Fatalf("conflict at the version that Postgres has: %+v", a)
 	}
 	m.did(fmt.Sprint("append ", out.kind, " at ", out.pos))
@@ -362,6 +368,7 @@ func (m *model) checkRecord(head int64) (stored [][]byte) {
 	codec := NewCodec("", Facts(), nil)
 	versions, seen := map[event.Stream]int64{}, map[id.Fact]int64{}
 	requests, carried := map[id.Request]int64{}, map[id.Request]int64{}
+	var rules followed
 	for next := int64(1); next <= head; {
 		entries, err := src.Next(m.t.Context())
 		check(m.t, err)
@@ -378,6 +385,7 @@ func (m *model) checkRecord(head int64) (stored [][]byte) {
 				requests[r] = next
 				carried[r]++
 			}
+			rules.take(m.t, env)
 			seen[env.ID], versions[env.Stream] = next, env.Version
 			stored = append(stored, e.Body)
 			next++
@@ -389,6 +397,11 @@ func (m *model) checkRecord(head int64) (stored [][]byte) {
 		}
 	}
 	m.checkPostgres(stored, carried, versions)
+	inForce, err := m.ledger.InForce(m.t.Context())
+	check(m.t, err)
+	if inForce != rules.revision {
+		m.t.Errorf("Postgres has revision %d in force, and the record %d", inForce, rules.revision)
+	}
 	return stored
 }
 

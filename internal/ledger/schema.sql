@@ -64,6 +64,16 @@ create table if not exists ledger.queue (
     bytes int    not null
 ) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
 
+-- The revision of the rules that the append's decisions rest on; null: it holds none.
+alter table ledger.queue add column if not exists rests_on bigint;
+
+-- Which revisions of the rules were put in force, each by which append. The highest is in
+-- force: none is activated after a higher one.
+create table if not exists ledger.activations (
+    revision bigint primary key,
+    pos      bigint not null
+);
+
 create table if not exists ledger.numbers (
     seq bigint primary key,
     pos bigint not null,
@@ -101,11 +111,21 @@ create index if not exists requests_at on ledger.requests using brin (at);
 --   stored    this very append (its first fact is _first) was stored before, at pos
 --   repeated  the request was carried out before, at pos
 --   conflict  a stream is at another version
+--   policy    a decision rests on other rules than those that the append at pos put in force,
+--             or a revision is to follow on a higher one
 --   halted    nothing may be appended
+--
+-- What holds a decision shares a lock until it is queued, and what activates rules has it alone: so
+-- the queue's order is that of the revisions. The last two parameters have defaults for the
+-- release before, which does not know them.
+drop function if exists ledger.claim(text, uuid, text[], bigint[], bigint[]);
 create or replace function ledger.claim(
     _request text, _first uuid, _streams text[], _expected bigint[], _raised bigint[],
+    _rests_on bigint default null, _activates bigint default null,
     out outcome text, out pos bigint)
 language plpgsql as $$
+declare
+    in_force ledger.activations;
 begin
     if exists (select from ledger.head h where h.halted is not null) then
         outcome := 'halted';
@@ -119,6 +139,21 @@ begin
           into pos, outcome
           from ledger.requests r where r.request = _request;
         if found then
+            return;
+        end if;
+    end if;
+    if _rests_on is not null or _activates is not null then
+        -- Before the streams, as adoption does.
+        if _activates is null then
+            perform pg_advisory_xact_lock_shared(7090755321050103811);
+        else
+            perform pg_advisory_xact_lock(7090755321050103811);
+        end if;
+        select * into in_force from ledger.activations a order by a.revision desc limit 1;
+        if in_force.revision <> _rests_on or in_force.revision >= _activates then
+            select f.pos into pos from ledger.facts f where f.id = _first;
+            outcome := case when found then 'stored' else 'policy' end;
+            pos := coalesce(pos, in_force.pos);
             return;
         end if;
     end if;
@@ -141,8 +176,10 @@ end $$;
 
 -- put queues the facts, in their order. The position is drawn here, after the streams and
 -- keys are locked: whoever waits for them is queued behind.
+drop function if exists ledger.put(text, timestamptz, uuid[], text[], bigint[], bytea[]);
 create or replace function ledger.put(
     _request text, _at timestamptz, _ids uuid[], _streams text[], _versions bigint[], _bodies bytea[],
+    _rests_on bigint default null, _activates bigint default null,
     out pos bigint)
 language plpgsql as $$
 begin
@@ -150,8 +187,11 @@ begin
     insert into ledger.facts (pos, idx, id, stream, version, body)
     select put.pos, f.n - 1, f.id, f.stream, f.version, f.body
       from unnest(_ids, _streams, _versions, _bodies) with ordinality f (id, stream, version, body, n);
-    insert into ledger.queue (pos, facts, bytes)
-    select put.pos, count(*), sum(octet_length(b)) from unnest(_bodies) b;
+    insert into ledger.queue (pos, facts, bytes, rests_on)
+    select put.pos, count(*), sum(octet_length(b)), _rests_on from unnest(_bodies) b;
+    if _activates is not null then
+        insert into ledger.activations (revision, pos) values (_activates, put.pos);
+    end if;
     if _request <> '' then
         insert into ledger.requests (request, pos, at) values (_request, put.pos, _at);
     end if;
@@ -159,15 +199,17 @@ end $$;
 
 -- append is claim and put in one round trip, for one stream and without keys: then there
 -- is nothing to roll back when claim says no.
+drop function if exists ledger.append(text, timestamptz, text, bigint, uuid[], text[], bigint[], bytea[]);
 create or replace function ledger.append(
     _request text, _at timestamptz, _stream text, _expected bigint,
     _ids uuid[], _streams text[], _versions bigint[], _bodies bytea[],
+    _rests_on bigint default null, _activates bigint default null,
     out outcome text, out pos bigint)
 language plpgsql as $$
 begin
     select c.outcome, c.pos into outcome, pos
-      from ledger.claim(_request, _ids[1], array[_stream], array[_expected], array[_expected + cardinality(_ids)]) c;
+      from ledger.claim(_request, _ids[1], array[_stream], array[_expected], array[_expected + cardinality(_ids)], _rests_on, _activates) c;
     if outcome = 'ok' then
-        pos := ledger.put(_request, _at, _ids, _streams, _versions, _bodies);
+        pos := ledger.put(_request, _at, _ids, _streams, _versions, _bodies, _rests_on, _activates);
     end if;
 end $$;

@@ -29,6 +29,7 @@ const (
 	stored   outcomeKind = "stored" // by an earlier attempt of the same call
 	repeated outcomeKind = "repeated"
 	conflict outcomeKind = "conflict"
+	policied outcomeKind = "policy" // its decisions rest on other rules than those in force
 	halted   outcomeKind = "halted"
 )
 
@@ -38,8 +39,8 @@ func (l *Ledger) transact(ctx context.Context, e *encoded) (outcome, error) {
 	if len(e.order) == 1 && !e.touchesKeys() {
 		var out outcome
 		var pos *int64
-		err := l.pool.QueryRow(ctx, "select outcome, pos from ledger.append($1, $2, $3, $4, $5, $6, $7, $8)",
-			e.request, e.at, e.order[0], e.expected[0], e.ids, e.streams, e.versions, e.bodies,
+		err := l.pool.QueryRow(ctx, "select outcome, pos from ledger.append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+			e.request, e.at, e.order[0], e.expected[0], e.ids, e.streams, e.versions, e.bodies, e.restsOn, e.activates,
 		).Scan(&out.kind, &pos)
 		return out.at(pos), err
 	}
@@ -67,8 +68,8 @@ var errRollback = errors.New("ledger: nothing to store")
 func (l *Ledger) claimAndPut(ctx context.Context, tx pgx.Tx, e *encoded) (outcome, error) {
 	var out outcome
 	var pos *int64
-	err := tx.QueryRow(ctx, "select outcome, pos from ledger.claim($1, $2, $3, $4, $5)",
-		e.request, e.ids[0], e.order, e.expected, e.raised,
+	err := tx.QueryRow(ctx, "select outcome, pos from ledger.claim($1, $2, $3, $4, $5, $6, $7)",
+		e.request, e.ids[0], e.order, e.expected, e.raised, e.restsOn, e.activates,
 	).Scan(&out.kind, &pos)
 	if err != nil || out.kind != ok {
 		return out.at(pos), err
@@ -76,8 +77,8 @@ func (l *Ledger) claimAndPut(ctx context.Context, tx pgx.Tx, e *encoded) (outcom
 	if err := l.changeKeys(ctx, tx, e); err != nil {
 		return outcome{}, err
 	}
-	err = tx.QueryRow(ctx, "select ledger.put($1, $2, $3, $4, $5, $6)",
-		e.request, e.at, e.ids, e.streams, e.versions, e.bodies,
+	err = tx.QueryRow(ctx, "select ledger.put($1, $2, $3, $4, $5, $6, $7, $8)",
+		e.request, e.at, e.ids, e.streams, e.versions, e.bodies, e.restsOn, e.activates,
 	).Scan(&out.pos)
 	return out, err
 }

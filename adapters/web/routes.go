@@ -89,7 +89,7 @@ func (s *Site) policyRoutes() []route {
 	if s.Policy == nil {
 		return nil
 	}
-	return []route{
+	routes := []route{
 		{"GET /privacy", scope.Page, brief, s.Policy.Privacy()},
 		{"GET /privacy/{version}", scope.Page, brief, s.Policy.PrivacyVersion()},
 		{"GET /promises", scope.Page, brief, s.Policy.PromisesPage()},
@@ -97,6 +97,12 @@ func (s *Site) policyRoutes() []route {
 		{"GET /models", scope.Page, brief, s.Models.Page()},
 		{"GET /v1/models", scope.Problem, brief, s.Models.JSON()},
 	}
+	if s.Compare != nil {
+		routes = append(routes,
+			route{"GET /contradictions", scope.Page, brief, s.Compare.Page(s.Now)},
+			route{"GET /v1/contradictions", scope.Problem, brief, s.Compare.JSON(s.Now)})
+	}
+	return routes
 }
 
 // officerRoutes lists the pages for officers.

@@ -12,6 +12,7 @@ import (
 	"github.com/bgremover/bgremover/adapters/web/officer"
 	"github.com/bgremover/bgremover/adapters/web/public"
 	"github.com/bgremover/bgremover/adapters/web/verify"
+	"github.com/bgremover/bgremover/internal/usecase"
 )
 
 // Config is what the site needs of the rest. Everything without "may" must be set.
@@ -23,17 +24,19 @@ type Config struct {
 	Delete    api.Deleter
 	Receipt   api.Receipter
 	Transform api.Transform
-	View      capability.View  // of images
-	Hours     public.Hours     // of analytics
-	Tree      public.Log       // over the record; may be nil: then it is not served
-	Verifier  *verify.Verifier // the check of receipts for browsers; may be nil: then the page says so
-	Policy    *public.Policy   // what is promised; may be nil: then it is not published
-	Models    public.Models    // and their passports; may be nil: then they are not shown
-	Officer   *officer.Config  // may be nil: then there are no pages for officers
+	View      capability.View       // of images
+	Hours     public.Hours          // of analytics
+	Tree      public.Log            // over the record; may be nil: then it is not served
+	Verifier  *verify.Verifier      // the check of receipts for browsers; may be nil: then the page says so
+	Policy    *public.Policy        // what is promised; may be nil: then it is not published
+	Models    public.Models         // and their passports; may be nil: then none is shown
+	Compare   public.Contradictions // of what is said and done; may be nil: then it is not shown
+	Officer   *officer.Config       // may be nil: then there are no pages for officers
 
 	Now     func() time.Time // the service's time, for countdowns and periods
 	Log     *slog.Logger
 	Metrics Metrics // may be nil
+	Calls   Calls   // may be nil
 	Ready   []Check // may be empty; what has to work before requests are sent here
 
 	// HTTPS says that visitors come by https only, here or at the proxy in front.
@@ -47,6 +50,11 @@ type Config struct {
 // Metrics counts requests. Route is a pattern of the list of routes, never an address.
 type Metrics interface {
 	Request(route string, status int, took time.Duration)
+}
+
+// Calls keeps what the log of requests holds. It neither fails nor waits.
+type Calls interface {
+	Note(c usecase.Call)
 }
 
 // Check is one condition of being ready. Its name is shown, its error only logged.

@@ -227,6 +227,7 @@ func (s *service) openSite(ctx context.Context) error {
 		Verifier:  inBrowser,
 		Policy:    promised,
 		Models:    models,
+		Compare:   s.compare,
 		Officer:   s.officerPages(),
 		Now:       s.clock.Now,
 		Log:       s.log,

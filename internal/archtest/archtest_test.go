@@ -40,6 +40,7 @@ var rules = []struct {
 	{folder: "internal/telemetry", outside: anything},
 	{folder: "internal/published", ours: []string{"domain"}, outside: []string{"go.yaml.in/yaml/v3"}, not: []string{"net/http", "os"}},
 	{folder: "internal/simulation", ours: []string{"domain"}, not: []string{"net/http", "os"}},
+	{folder: "internal/contradictions", ours: []string{"domain"}, not: []string{"net/http", "os", "log/slog"}},
 	{folder: "internal/clock"},
 	{folder: "internal/fault"},
 	{folder: "internal/archtest"},

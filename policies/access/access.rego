@@ -158,7 +158,7 @@ personal := {"decided": true, "allow": count(refused_by) == 0, "refused_by": ref
 #       properties:
 #         action:
 #           type: string
-#           enum: [activate_policy, answer_request, approve_disclosure, approve_notice, approve_policy, declare_incident, open_case, place_hold, release_hold, rotate_key, skip_fact]
+#           enum: [activate_policy, answer_request, approve_disclosure, approve_notice, approve_policy, attest, declare_incident, open_case, place_hold, release_hold, rotate_key, skip_fact]
 #         named: {type: boolean}
 #         role: {type: string, enum: [dpo, officer, operator, responder, support]}
 #         second: {type: boolean}

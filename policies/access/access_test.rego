@@ -171,6 +171,8 @@ act_cases := {
 	"alone": {"but": {"second": false}, "answer": refused({"second"})},
 	"nobody": {"but": {"named": false}, "answer": refused({"name"})},
 	"alone, where one is enough": {"but": {"action": "open_case", "role": "support", "second": false}, "answer": refused(set())},
+	"signing for what people know": {"but": {"action": "attest", "second": false}, "answer": refused(set())},
+	"signing under no name": {"but": {"action": "attest", "named": false}, "answer": refused({"name"})},
 	"with more than are needed": {"but": {"action": "open_case", "role": "support"}, "answer": refused(set())},
 }
 
@@ -185,6 +187,7 @@ not_act := {
 	"role is unknown": {"role": "selfie"},
 	"action is unknown": {"action": "selfie"},
 	"another role": {"role": "support"},
+	"signing in another role": {"action": "attest", "role": "responder"},
 	"a member too many": {"vip": true},
 }
 

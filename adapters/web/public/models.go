@@ -9,7 +9,7 @@ import (
 	"github.com/bgremover/bgremover/domain/policy"
 )
 
-//go:embed models.html
+//go:embed models.html contradictions.html
 var practice embed.FS
 
 var modelsPage = page.Must(practice, "models.html")

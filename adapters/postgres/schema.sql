@@ -43,3 +43,14 @@ create table if not exists work.sessions (
     member uuid        not null,
     until  timestamptz not null
 );
+
+-- What is kept of requests, a partition a day (apilog.go): no address, no name, no id, no token, and
+-- nothing of a photo. Sizes and times are classes. It ends after 90 days (promise apilog.keep-90d).
+create table if not exists work.api_log (
+    at                timestamptz(0) not null,
+    method            text           not null,
+    route             text           not null, -- a pattern of the list of routes
+    status_class      smallint       not null check (status_class between 1 and 5),
+    duration_class_ms integer        not null, -- at most; 0: longer than the last class
+    bytes_class       bigint         not null  -- of the answer, at most; 0: more than the last class
+) partition by range (at);

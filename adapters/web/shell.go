@@ -13,7 +13,9 @@ import (
 	"time"
 
 	"github.com/bgremover/bgremover/adapters/web/answer"
+	"github.com/bgremover/bgremover/adapters/web/page"
 	"github.com/bgremover/bgremover/adapters/web/scope"
+	"github.com/bgremover/bgremover/internal/usecase"
 )
 
 const (
@@ -107,6 +109,20 @@ func (s *Site) served(r *http.Request, out *response, took time.Duration) {
 	if s.Metrics != nil {
 		s.Metrics.Request(pattern, out.code(), took)
 	}
+	if s.Calls != nil && !unlogged(r, pattern) {
+		route := pattern[strings.IndexByte(pattern, ' ')+1:]
+		s.Calls.Note(usecase.NewCall(s.Now(), methodOf(r), route, out.code(), took, out.sent))
+	}
+}
+
+// unlogged says which requests the log of requests leaves out: probes and files of pages, which say
+// nothing, and pages for members of staff, whose work is recorded elsewhere.
+func unlogged(r *http.Request, pattern string) bool {
+	switch pattern {
+	case "GET /livez", "GET /readyz", "GET " + page.AssetsPattern:
+		return true
+	}
+	return strings.HasPrefix(r.URL.Path, "/officer")
 }
 
 // methodOf returns the request's method if it is one: a client may put anything there.
@@ -147,10 +163,11 @@ func describe(cause any) string {
 	return fmt.Sprintf("%T", cause)
 }
 
-// response remembers the status, and gives every answer its time.
+// response remembers the status and counts, and gives every answer its time.
 type response struct {
 	http.ResponseWriter
 	status int
+	sent   int64 // bytes of the body
 }
 
 // WriteHeader implements [http.ResponseWriter].
@@ -167,7 +184,9 @@ func (w *response) Write(p []byte) (int, error) {
 	if w.status == 0 {
 		w.WriteHeader(http.StatusOK)
 	}
-	return w.ResponseWriter.Write(p)
+	n, err := w.ResponseWriter.Write(p)
+	w.sent += int64(n)
+	return n, err
 }
 
 // Unwrap lets [http.ResponseController] reach the connection.

@@ -21,7 +21,11 @@ type Rules struct {
 	bundle *bundle
 	mu     sync.Mutex
 	known  map[string]*question // nil: the bundle has no such rule
+	reads  map[string]reading
 }
+
+// reading is what a rule reads of its input.
+type reading struct{ read, required []string }
 
 // OpenRules compiles a bundle. An error names file and line.
 func OpenRules(files fs.FS) (*Rules, error) {
@@ -29,7 +33,7 @@ func OpenRules(files fs.FS) (*Rules, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Rules{bundle: b, known: map[string]*question{}}, nil
+	return &Rules{bundle: b, known: map[string]*question{}, reads: map[string]reading{}}, nil
 }
 
 // OpenCandidate is OpenRules for a bundle that is to come into force: it has every rule that
@@ -137,6 +141,17 @@ const anyMember = "*"
 // that it calls, and which its schema requires; both sorted. A reference that does not name its member counts
 // as one to "*".
 func (r *Rules) Reads(rule string) (read, required []string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	known, ok := r.reads[rule]
+	if !ok {
+		known.read, known.required = r.readsOf(rule)
+		r.reads[rule] = known
+	}
+	return known.read, known.required
+}
+
+func (r *Rules) readsOf(rule string) (read, required []string) {
 	members := map[string]bool{}
 	seen := map[*ast.Rule]bool{}
 	next := r.rulesOf(rule)

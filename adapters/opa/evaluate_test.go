@@ -129,7 +129,7 @@ func TestReads(t *testing.T) {
 func TestRulesNameWhatTheyRead(t *testing.T) {
 	b, err := load(source())
 	must(t, err)
-	r := &Rules{bundle: b, known: map[string]*question{}}
+	r := &Rules{bundle: b, known: map[string]*question{}, reads: map[string]reading{}}
 	for _, ref := range rules(b) {
 		name := strings.TrimPrefix(ref.String(), "data.")
 		read, required := r.Reads(name)

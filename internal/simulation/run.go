@@ -99,7 +99,8 @@ func Run(ctx context.Context, c Config) (Report, error) {
 	t := newTally(c)
 	err := t.take(items, c.Progress)
 	stop()            // whoever still reads or asks need not
-	for range items { //nolint:revive // Whoever reads must find room to end.
+	for range items {
+		continue // whoever reads must find room to end
 	}
 	hands.Wait()
 	if err == nil {

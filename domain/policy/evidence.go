@@ -27,6 +27,7 @@ type Checked struct {
 // Signed is a statement of what only people can know.
 type Signed struct {
 	At, Until time.Time
+	Current   bool // the words that were signed are those of today
 }
 
 // Audited is what the sentinel found the last time. Findings are those about one promise.

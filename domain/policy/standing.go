@@ -141,6 +141,8 @@ func (j *judging) signed(p Promise, e Evidence) {
 	switch {
 	case s == nil:
 		j.add(NotEstablished, "Nobody has signed for it.")
+	case !s.Current:
+		j.add(NotEstablished, "What was signed on %s were other words than those of today; they have to be signed again.", day(s.At))
 	case !e.Now.Before(s.Until):
 		j.add(NotEstablished, "What was signed held until %s, and has to be signed again.", day(s.Until))
 	case e.stale(s.At, time.Duration(p.HoldsDays)*24*time.Hour):

@@ -27,7 +27,7 @@ func good() policy.Evidence {
 		Now: noon, Read: noon, Operator: policy.Operator{Region: "here"},
 		Figure: &policy.Figure{Name: "a.figure", At: noon, Standing: policy.Kept, Why: "All of them.", Audited: true},
 		Checks: []policy.Checked{{Name: "a.check", At: noon, Passed: true, Looked: 3}},
-		Signed: &policy.Signed{At: noon, Until: noon.AddDate(1, 0, 0)},
+		Signed: &policy.Signed{At: noon, Until: noon.AddDate(1, 0, 0), Current: true},
 		Audit:  &policy.Audited{At: noon, Whole: true},
 	}
 }
@@ -89,6 +89,7 @@ func TestJudge(t *testing.T) {
 		"it holds for 30 days":             {attested, func(e *policy.Evidence) { e.Signed.Until = noon.Add(policy.SignSoon) }, policy.AtRisk, "What was signed holds until 1 April 2026 only"},
 		"it holds for longer":              {attested, func(e *policy.Evidence) { e.Signed.Until = noon.Add(policy.SignSoon + 1) }, policy.Kept, "Attested"},
 		"it holds no longer":               {attested, func(e *policy.Evidence) { e.Signed.Until = noon }, policy.NotEstablished, "What was signed held until 2 March 2026"},
+		"other words":                      {attested, func(e *policy.Evidence) { e.Signed.Current = false }, policy.NotEstablished, "What was signed on 2 March 2026 were other words"},
 		"signed longer ago than it can be": {attested, func(e *policy.Evidence) { e.Signed.At = noon.AddDate(-1, 0, -1) }, policy.NotEstablished, "What was signed on 1 March 2025 is too old"},
 		"nothing stated":                   {information, func(e *policy.Evidence) { e.Operator = policy.Operator{} }, policy.NotEstablished, "The operator has not stated what this promise needs: region."},
 	}
@@ -132,6 +133,7 @@ func anyEvidence(t *rapid.T) policy.Evidence {
 	e.Read, e.Figure.At, e.Audit.At, e.Checks[0].At = at("read"), at("figure"), at("audit"), at("check")
 	e.Figure.Standing, e.Figure.Audited = standing.Draw(t, "figure stands"), rapid.Bool().Draw(t, "audited")
 	e.Checks[0].Passed, e.Checks[0].Looked = rapid.Bool().Draw(t, "passed"), rapid.Int64Range(0, 2).Draw(t, "looked")
+	e.Signed.Current = rapid.Bool().Draw(t, "current")
 	e.Signed.Until = noon.AddDate(0, 0, rapid.IntRange(-5, 60).Draw(t, "until"))
 	e.Audit.Whole = rapid.Bool().Draw(t, "whole")
 	if rapid.Bool().Draw(t, "no figure") {
@@ -187,7 +189,7 @@ func TestBadEvidenceNeverImproves(t *testing.T) {
 			worse.Figure = &policy.Figure{At: noon, Standing: policy.Broken, Why: "One."}
 		case 6:
 			if e.Signed != nil {
-				worse.Signed = &policy.Signed{At: e.Signed.At, Until: noon.AddDate(-1, 0, 0)}
+				worse.Signed = &policy.Signed{At: e.Signed.At, Until: noon.AddDate(-1, 0, 0), Current: true}
 			}
 		case 7:
 			p2 := in(policy.InPart, p)
@@ -220,7 +222,7 @@ func TestKeptTakesFreshEvidence(t *testing.T) {
 			t.Fatal("kept without a good figure")
 		case p.Check != "" && (len(e.Checks) == 0 || !e.Checks[0].Passed || !fresh(e.Checks[0].At, policy.CheckHolds)):
 			t.Fatal("kept without a check")
-		case p.Kind == policy.Attested && (e.Signed == nil || !noon.Before(e.Signed.Until)):
+		case p.Kind == policy.Attested && (e.Signed == nil || !e.Signed.Current || !noon.Before(e.Signed.Until)):
 			t.Fatal("kept without a statement")
 		}
 	})

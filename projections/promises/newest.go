@@ -47,6 +47,7 @@ type (
 	}
 	keptStatement struct {
 		Until time.Time `json:"until"`
+		Words string    `json:"words"` // their digest
 	}
 	keptAudit struct {
 		Whole    bool             `json:"whole"`
@@ -88,7 +89,7 @@ func (n newest) add(env event.Envelope) {
 	case system.AuditCheckFailed:
 		is(checkResult, e.Check, keptCheck{Promises: e.Promises, Looked: e.Looked, Found: e.Found, Code: e.Code})
 	case system.AttestationMade:
-		is(statement, e.Promise, keptStatement{e.Until})
+		is(statement, e.Promise, keptStatement{e.Until, e.Statement})
 	case system.AttestationWithdrawn:
 		is(statement, e.Promise, nil)
 	case system.AuditCompleted:

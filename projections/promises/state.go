@@ -186,8 +186,9 @@ func (s State) Checks(promise policy.ID, check string) (all []policy.Checked, er
 	return all, nil
 }
 
-// Signed returns the statement about a promise; nil where none was made or the last was withdrawn.
-func (s State) Signed(promise policy.ID) (*policy.Signed, error) {
+// Signed returns what was signed about a promise; nil where nothing was or the last was withdrawn.
+// Words is the digest of those that are signed today.
+func (s State) Signed(promise policy.ID, words string) (*policy.Signed, error) {
 	for _, k := range s.newest[statement] {
 		if k.name != string(promise) {
 			continue
@@ -196,7 +197,7 @@ func (s State) Signed(promise policy.ID) (*policy.Signed, error) {
 		if err := k.read(&c); err != nil {
 			return nil, err
 		}
-		return &policy.Signed{At: k.at, Until: c.Until}, nil
+		return &policy.Signed{At: k.at, Until: c.Until, Current: c.Words == words}, nil
 	}
 	return nil, nil //nolint:nilnil // Nobody signed: that is no error.
 }

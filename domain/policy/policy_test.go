@@ -21,9 +21,10 @@ func TestLacks(t *testing.T) {
 		"enforced, unseen":        {policy.Promise{Kind: policy.Enforced, Rules: one, Facts: one, Tests: one, Check: "x"}, []string{"figure"}},
 		"tested":                  {policy.Promise{Kind: policy.Tested, Tests: one, Check: "x"}, nil},
 		"tested once":             {policy.Promise{Kind: policy.Tested, Tests: one}, []string{"check"}},
-		"attested":                {policy.Promise{Kind: policy.Attested, Facts: one, SignedBy: "x", HoldsDays: 1}, nil},
-		"attested for ever":       {policy.Promise{Kind: policy.Attested, Facts: one, SignedBy: "x"}, []string{"holds_days"}},
-		"attested by nobody":      {policy.Promise{Kind: policy.Attested, HoldsDays: 1}, []string{"facts", "signed_by"}},
+		"attested":                {policy.Promise{Kind: policy.Attested, Facts: one, SignedBy: "x", HoldsDays: 1, Statement: "x"}, nil},
+		"attested for ever":       {policy.Promise{Kind: policy.Attested, Facts: one, SignedBy: "x", Statement: "x"}, []string{"holds_days"}},
+		"attested without words":  {policy.Promise{Kind: policy.Attested, Facts: one, SignedBy: "x", HoldsDays: 1}, []string{"statement"}},
+		"attested by nobody":      {policy.Promise{Kind: policy.Attested, HoldsDays: 1, Statement: "x"}, []string{"facts", "signed_by"}},
 		"information":             {policy.Promise{Kind: policy.Information, Where: "/x", Tests: one, Check: "x"}, nil},
 		"information nowhere":     {policy.Promise{Kind: policy.Information, Tests: one}, []string{"where", "check"}},
 	}

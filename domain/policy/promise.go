@@ -56,6 +56,7 @@ type Promise struct {
 	Where     string   // the page that states it
 	SignedBy  string   // the role that signs the statement
 	HoldsDays int      // for how long the statement holds
+	Statement string   // the words that are signed
 }
 
 // Lacks names the parts that its kind asks for and that it does not have.
@@ -78,6 +79,7 @@ func (p Promise) Lacks() (parts []string) {
 		need("facts", len(p.Facts) > 0)
 		need("signed_by", p.SignedBy != "")
 		need("holds_days", p.HoldsDays > 0)
+		need("statement", p.Statement != "")
 	case Information:
 		need("where", p.Where != "")
 		need("tests", len(p.Tests) > 0)

@@ -83,12 +83,13 @@ func CheckStream(check string, day time.Time) event.Stream {
 	return event.DerivedStream("audit", "check", check, day.UTC().Format(time.DateOnly))
 }
 
-// AttestationStream returns the stream of what was signed about a promise.
-func AttestationStream(promise string) event.Stream {
-	return event.DerivedStream("audit", "attestation", promise)
+// AttestationStream returns the stream of what was signed about a promise in a year. Its key lives for
+// years from its making; so a stream of every year has one that outlives what is signed in it.
+func AttestationStream(promise string, at time.Time) event.Stream {
+	return event.DerivedStream("audit", "attestation", promise, at.UTC().Format("2006"))
 }
 
-// AttestationKey returns the id of the key that seals who signed about a promise.
-func AttestationKey(promise string) personal.KeyID {
-	return personal.KeyID(AttestationStream(promise))
+// AttestationKey returns the id of the key that seals who signed about a promise in a year.
+func AttestationKey(promise string, at time.Time) personal.KeyID {
+	return personal.KeyID(AttestationStream(promise, at))
 }

@@ -27,11 +27,12 @@ type entry struct {
 	Where     string         `yaml:"where"`
 	SignedBy  string         `yaml:"signed_by"`
 	HoldsDays int            `yaml:"holds_days"`
+	Statement string         `yaml:"statement"`
 }
 
 // members are the names that an entry may have.
 var members = []string{
-	"id", "kind", "text", "state", "missing", "needs", "rules", "mechanism", "facts", "tests", "figure", "check", "where", "signed_by", "holds_days",
+	"id", "kind", "text", "state", "missing", "needs", "rules", "mechanism", "facts", "tests", "figure", "check", "where", "signed_by", "holds_days", "statement",
 }
 
 // readPromises reads promises.yaml.

@@ -2,8 +2,6 @@ package opa
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io/fs"
@@ -170,16 +168,8 @@ func TestRevisionsAreRaised(t *testing.T) {
 	must(t, json.Unmarshal(content, &digests))
 	current, err := revision(policies.Bundle)
 	must(t, err)
-	hash := sha256.New()
-	must(t, fs.WalkDir(policies.Bundle, ".", func(name string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
-			return err
-		}
-		content, err := fs.ReadFile(policies.Bundle, name)
-		_, _ = fmt.Fprintf(hash, "%s %d\n%s", name, len(content), content)
-		return err
-	}))
-	got := hex.EncodeToString(hash.Sum(nil))
+	got, err := Digest(policies.Bundle)
+	must(t, err)
 	if want := digests[strconv.FormatInt(current, 10)]; got != want || int64(len(digests)) != current {
 		t.Errorf("revision %d of %d has the digest %s; revisions.json says %q", current, len(digests), got, want)
 	}

@@ -155,7 +155,7 @@ func (b *bundle) ties(from map[string]string) (all []error) {
 			}
 		}
 	}
-	return all
+	return append(all, b.registerTies(from)...)
 }
 
 func entries(value any) map[string]any {

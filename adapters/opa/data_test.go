@@ -137,8 +137,16 @@ func TestDataIsChecked(t *testing.T) {
 		"a picture for an authority": {"data/sharing.json", `"technical": {
       "fields"`, `"image": {
       "fields"`, []string{"disclosable"}},
-		"going on is consenting": {"data/consent.json", `"checkbox": true`, `"continued_use": true`, []string{"data/consent.json", "consents.marketing"}},
-		"more after the end":     {"data/child.json", "\n}\n", "\n}\n{}", []string{"data/child.json"}},
+		"a purpose without a legal basis":     {"data/processing.json", `"in_use": true, "basis": "contract"`, `"in_use": true, "basis": "habit"`, []string{"data/processing.json", "processing.cutout", `"habit"`, "basis.stated"}},
+		"no basis at all":                     {"data/processing.json", `"in_use": true, "basis": "contract",`, `"in_use": true,`, []string{"data/processing.json", "processing.cutout", "basis"}},
+		"a purpose that nothing accounts for": {"data/processing.json", `"shares": {"delivery": true, "storage": true}`, `"shares": {"storage": true}`, []string{"data/sharing.json", "purposes.delivery", "no legal basis"}},
+		"a kind that nothing accounts for":    {"data/processing.json", `"kept": {"staff": true}`, `"kept": {"disclosure": true}`, []string{"data/retention.json", "periods.staff"}},
+		"a kind that has no period":           {"data/processing.json", `"kept": {"staff": true}`, `"kept": {"diaries": true, "staff": true}`, []string{"processing.staff", "periods.diaries"}},
+		"processing for training":             {"data/processing.json", `"reads": {"cutout": true}, "shares": {"storage": true}`, `"reads": {"cutout": true}, "shares": {"storage": true, "training": true}`, []string{"processing.cutout", "purposes.training", "never"}},
+		"a processor that is not listed":      {"data/processors.json", `"mail": {`, `"partner": {`, []string{"data/processors.json", "recipients.mail", "recipients.partner", "share.processors"}},
+		"a processor that is nobody":          {"data/processors.json", `"mail": {`, `"pigeons": {`, []string{"processors.pigeons"}},
+		"going on is consenting":              {"data/consent.json", `"checkbox": true`, `"continued_use": true`, []string{"data/consent.json", "consents.marketing"}},
+		"more after the end":                  {"data/child.json", "\n}\n", "\n}\n{}", []string{"data/child.json"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			content, err := fs.ReadFile(policies.Bundle, tt.file)

@@ -27,7 +27,7 @@ package sharing
 #       additionalProperties: false
 #       required: [basis, category, expires, fields, gpc, now, objected, purpose, recipient, restricted]
 #       properties:
-#         basis: {type: string, enum: [consent, contract, explicit_consent, legitimate_interest, right]}
+#         basis: {type: string, enum: [consent, contract, explicit_consent, legal_obligation, legitimate_interest, right]}
 #         category: {type: string, enum: [account, billing, health, sealed, support]}
 #         expires: {type: string, format: date-time}
 #         fields: {type: array, minItems: 1, items: {type: string, pattern: "^[a-z_]+$"}}
@@ -46,11 +46,9 @@ share := {"decided": true, "allow": false, "refused_by": {"never"}} if {
 	is_boolean(input.gpc)
 	is_boolean(input.objected)
 	is_boolean(input.restricted)
-	is_array(input.fields)
-	count(input.fields) > 0
-	every field in input.fields {
-		regex.match("^[a-z_]+$", field)
-	}
+	joined := concat(",", input.fields)
+	regex.match("^[a-z_]+(,[a-z_]+)*$", joined)
+	strings.count(joined, ",") == count(input.fields) - 1
 	data.bases[input.basis]
 	data.categories[input.category]
 	time.parse_rfc3339_ns(input.now)
@@ -63,11 +61,9 @@ share := {"decided": true, "allow": count(refused_by) == 0, "refused_by": refuse
 	is_boolean(input.gpc)
 	is_boolean(input.objected)
 	is_boolean(input.restricted)
-	is_array(input.fields)
-	count(input.fields) > 0
-	every field in input.fields {
-		regex.match("^[a-z_]+$", field)
-	}
+	joined := concat(",", input.fields)
+	regex.match("^[a-z_]+(,[a-z_]+)*$", joined)
+	strings.count(joined, ",") == count(input.fields) - 1
 	grant := data.grants[input.recipient][input.purpose][input.category]
 	basis := data.bases[input.basis]
 	granted := {
@@ -114,11 +110,9 @@ disclose := {"decided": true, "allow": count(refused_by) == 0, "refused_by": ref
 	is_boolean(input.treaty)
 	input.approvals >= 0
 	input.approvals == floor(input.approvals)
-	is_array(input.fields)
-	count(input.fields) > 0
-	every field in input.fields {
-		regex.match("^[a-z_]+$", field)
-	}
+	joined := concat(",", input.fields)
+	regex.match("^[a-z_]+(,[a-z_]+)*$", joined)
+	strings.count(joined, ",") == count(input.fields) - 1
 	disclosable := data.disclosable[input.category]
 	granted := {
 		"approvals": input.approvals >= disclosable.approvals,

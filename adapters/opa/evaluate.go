@@ -27,11 +27,11 @@ type Rules struct {
 // reading is what a rule reads of its input.
 type reading struct{ read, required []string }
 
-// OpenRules compiles a bundle. An error names file and line.
+// OpenRules compiles a bundle. What is wrong with it is a refusal that names file and line.
 func OpenRules(files fs.FS) (*Rules, error) {
 	b, err := load(files)
 	if err != nil {
-		return nil, err
+		return nil, explain(files, err)
 	}
 	return &Rules{bundle: b, known: map[string]*question{}, reads: map[string]reading{}}, nil
 }
@@ -40,7 +40,7 @@ func OpenRules(files fs.FS) (*Rules, error) {
 // the service asks.
 func OpenCandidate(ctx context.Context, files fs.FS) (*Rules, error) {
 	if _, err := prepare(ctx, files); err != nil {
-		return nil, err
+		return nil, explain(files, err)
 	}
 	return OpenRules(files)
 }

@@ -120,6 +120,7 @@ func (s *Site) officerRoutes(sameOrigin *http.CrossOriginProtection) []route {
 		{"GET /officer/log", scope.Staff, brief, pages.Log()},
 		{"GET /officer/log/{n}", scope.Staff, brief, pages.Fact()},
 		{"GET /officer/log/{n}/body", scope.Staff, brief, pages.Body()},
+		{"GET /officer/security", scope.Staff, brief, pages.Security()},
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/bgremover/bgremover/domain/event"
 	"github.com/bgremover/bgremover/internal/ledger"
 	"github.com/bgremover/bgremover/internal/projector"
+	"github.com/bgremover/bgremover/projections/abuse"
 	"github.com/bgremover/bgremover/projections/analytics"
 	"github.com/bgremover/bgremover/projections/custody"
 	"github.com/bgremover/bgremover/projections/images"
@@ -21,6 +22,7 @@ func views() []projector.View {
 	return []projector.View{
 		{Name: images.Name, Schema: images.Schema, Apply: images.Apply, Purge: images.Purge},
 		{Name: analytics.Name, Schema: analytics.Schema, Apply: analytics.Apply, Purge: analytics.Purge},
+		{Name: abuse.Name, Schema: abuse.Schema, Apply: abuse.Apply, Purge: abuse.Purge},
 		{Name: trail.Name, Schema: trail.Schema, Apply: trail.Apply},
 		{Name: custody.Name, Schema: custody.Schema, Apply: custody.Apply},
 	}

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/sync/errgroup"
@@ -34,7 +35,7 @@ type removeCmd struct {
 // remover makes the cutout of one photo and writes it as PNG. It returns where the receipt of
 // the photo's deletion will be; "" if there is none.
 type remover interface {
-	remove(ctx context.Context, photo io.Reader, out io.Writer) (receipt string, err error)
+	remove(ctx context.Context, photo io.ReadSeeker, out io.Writer) (receipt string, err error)
 	close() error
 }
 
@@ -75,11 +76,20 @@ func (c *removeCmd) all(ctx context.Context, std streams, r remover, jobs []job)
 	const atOnce = 4
 	bar := progressbar.NewOptions(len(jobs),
 		progressbar.OptionSetWriter(std.err),
-		progressbar.OptionSetVisibility(len(jobs) > 1),
+		progressbar.OptionSetVisibility(len(jobs) > 1 || c.Server != ""),
 		progressbar.OptionSetDescription("cutting out"),
 		progressbar.OptionShowCount(),
 		progressbar.OptionClearOnFinish(),
 	)
+	if remote, ok := r.(*remoteRemover); ok {
+		remote.waits = func(d time.Duration) {
+			said := "cutting out"
+			if d > 0 {
+				said = fmt.Sprintf("the service asks to wait until %s", time.Now().Add(d).Format(time.TimeOnly))
+			}
+			bar.Describe(said)
+		}
+	}
 	var (
 		mu     sync.Mutex
 		failed []string

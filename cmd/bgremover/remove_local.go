@@ -22,7 +22,7 @@ func newLocalRemover(ctx context.Context, cfg config.Model) (*localRemover, erro
 
 func (r *localRemover) close() error { return r.model.Close() }
 
-func (r *localRemover) remove(ctx context.Context, photo io.Reader, out io.Writer) (receipt string, err error) {
+func (r *localRemover) remove(ctx context.Context, photo io.ReadSeeker, out io.Writer) (receipt string, err error) {
 	cut, err := r.Cut(ctx, func() ([]byte, error) {
 		// One byte over the limit is enough to be refused.
 		return io.ReadAll(io.LimitReader(photo, image.MaxBytes+1))

@@ -10,6 +10,7 @@ import (
 	"mime/multipart"
 	"net/http"
 	"net/url"
+	"strconv"
 	"time"
 )
 
@@ -20,6 +21,7 @@ const remoteTimeout = 3 * time.Minute
 type remoteRemover struct {
 	url    string
 	client *http.Client
+	waits  func(time.Duration) // told before each wait, and 0 after it, by several at once
 }
 
 func newRemoteRemover(server string) (*remoteRemover, error) {
@@ -27,7 +29,7 @@ func newRemoteRemover(server string) (*remoteRemover, error) {
 	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
 		return nil, fmt.Errorf("--server %q is no address; write it like http://127.0.0.1:8080", server)
 	}
-	return &remoteRemover{url: u.JoinPath("v1.0/removebg").String(), client: &http.Client{Timeout: remoteTimeout}}, nil
+	return &remoteRemover{url: u.JoinPath("v1.0/removebg").String(), client: &http.Client{Timeout: remoteTimeout}, waits: func(time.Duration) {}}, nil
 }
 
 func (r *remoteRemover) close() error {
@@ -35,10 +37,68 @@ func (r *remoteRemover) close() error {
 	return nil
 }
 
-func (r *remoteRemover) remove(ctx context.Context, photo io.Reader, out io.Writer) (receipt string, err error) {
+// remove sends the photo, and waits and sends it again for as long as the service asks to: it takes so many in
+// a minute.
+func (r *remoteRemover) remove(ctx context.Context, photo io.ReadSeeker, out io.Writer) (receipt string, err error) {
+	for {
+		receipt, err = r.once(ctx, photo, out)
+		later, ok := errors.AsType[*notYet](err)
+		if !ok {
+			return receipt, err
+		}
+		r.waits(later.wait)
+		if err := sleep(ctx, later.wait); err != nil {
+			return "", err
+		}
+		r.waits(0)
+		if _, err := photo.Seek(0, io.SeekStart); err != nil {
+			return "", err
+		}
+	}
+}
+
+// notYet is a refusal of a service that has taken enough for now.
+type notYet struct {
+	error
+	wait time.Duration
+}
+
+// longestWait is how long the service may ask to wait before that counts as a no.
+const longestWait = 10 * time.Minute
+
+// later returns what a 429 asks for, if it says when to come back; otherwise the refusal as it is.
+func later(answer *http.Response, refused error) error {
+	seconds, err := strconv.Atoi(answer.Header.Get("Retry-After"))
+	wait := time.Duration(seconds) * time.Second
+	if answer.StatusCode != http.StatusTooManyRequests || err != nil || wait <= 0 || wait > longestWait {
+		return refused
+	}
+	return &notYet{refused, wait}
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (r *remoteRemover) once(ctx context.Context, photo io.Reader, out io.Writer) (receipt string, err error) {
 	body, write := io.Pipe()
 	form := multipart.NewWriter(write)
-	go func() { write.CloseWithError(send(form, photo)) }()
+	sent := make(chan struct{})
+	go func() {
+		defer close(sent)
+		write.CloseWithError(send(form, photo))
+	}()
+	defer func() {
+		_ = body.Close() // never fails
+		<-sent           // nobody reads the photo any more
+	}()
 
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, r.url, body)
 	if err != nil {
@@ -52,7 +112,7 @@ func (r *remoteRemover) remove(ctx context.Context, photo io.Reader, out io.Writ
 	}
 	defer func() { err = errors.Join(err, answer.Body.Close()) }()
 	if answer.StatusCode != http.StatusOK {
-		return "", refused(answer)
+		return "", later(answer, refused(answer))
 	}
 	if _, err := io.Copy(out, answer.Body); err != nil {
 		return "", fmt.Errorf("receive the cutout: %w", err)

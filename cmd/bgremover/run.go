@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -73,7 +74,8 @@ func (s *service) run(ctx context.Context, ready io.Writer) error {
 	above.Go(func() error { return s.announce(ctx, ready) })
 	err = above.Wait()
 	stopWork()
-	err = errors.Join(err, processing.Wait(), s.lastDecisions(below))
+	err = errors.Join(err, processing.Wait(), s.lastVisits(below), s.lastDecisions(below))
+	s.lastCalls(below)
 	stopBelow()
 	return errors.Join(err, foundation.Wait())
 }
@@ -218,7 +220,7 @@ func (s *service) watches() []chore {
 // chores are what the service does by itself once the vault gives keys. What the record stamps is aged by the service's
 // time, leases and files by the real one.
 func (s *service) chores() []chore {
-	return append(s.vaultChores(), []chore{
+	return append(slices.Concat(s.vaultChores(), s.apiLogChores()), []chore{
 		{"look after deadlines", janitorEvery, func(ctx context.Context) error {
 			_, err := postgres.Exclusive(ctx, s.ground.pool, "janitor", s.janitor)
 			return err

@@ -54,6 +54,7 @@ type service struct {
 	sequencer *ledger.Sequencer
 	views     *projector.Projector
 	decisions *usecase.DecisionLog
+	apiLog    *apiLog
 	uses      uses
 	processor *message.Router
 	site      *web.Site
@@ -236,6 +237,7 @@ func (s *service) openSite(ctx context.Context) error {
 		HTTPS:     s.cfg.Listen.TLSCert != "" || s.cfg.Listen.BehindTLSProxy,
 
 		BehindProxy: s.cfg.Listen.BehindTLSProxy,
+		Calls:       s.apiLog,
 	})
 	return nil
 }

@@ -34,6 +34,7 @@ func (s *service) openUses(context.Context) error {
 	leases := postgres.NewLeases(pool)
 	now := s.milliseconds
 	s.decisions = s.newDecisionLog()
+	s.apiLog = s.newAPILog()
 	s.uses = uses{
 		upload: usecase.Upload{
 			Record: s.ledger, Vault: s.vault, Blobs: s.blobs, Retention: s.policy, Secrets: s.vault,

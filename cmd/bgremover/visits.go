@@ -35,6 +35,17 @@ func (s *service) recordVisits() chore {
 	}}
 }
 
+// lastVisits records who came until now. Nobody is served any more.
+func (s *service) lastVisits(ctx context.Context) error {
+	if s.vaultCompared() != nil {
+		return nil // nobody was served at all
+	}
+	ctx, cancel := context.WithTimeout(ctx, decisionsAtStop)
+	defer cancel()
+	_, err := s.uses.upload.Gate.Visits.Record(ctx)
+	return err
+}
+
 // inspect refuses what cannot be decoded before it is stored.
 func inspect(picture []byte) (usecase.Head, error) {
 	info, err := cutout.Inspect(picture, cutout.Limits{})

@@ -175,10 +175,12 @@ func subjectLink(s event.Stream) string { return query{Subject: s}.link() }
 const patience = 5 * time.Second
 
 // caughtUp waits for the view, and no longer than a person does.
-func (p Pages) caughtUp(ctx context.Context) error {
+func (p Pages) caughtUp(ctx context.Context) error { return behind(ctx, p.Record.CaughtUp) }
+
+func behind(ctx context.Context, caughtUp func(context.Context) error) error {
 	waiting, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	err := p.Record.CaughtUp(waiting)
+	err := caughtUp(waiting)
 	if err != nil && errors.Is(waiting.Err(), context.DeadlineExceeded) {
 		return capability.ErrBehind
 	}

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/bgremover/bgremover/internal/testphotos"
+)
+
+// A visitor of a service behind a proxy: how much is taken of one, and what is kept of whom, for how long.
+func TestVisitorIsLimitedAndForgotten(t *testing.T) {
+	t.Parallel()
+	const visitor = "198.51.100.77"
+	data := dataFolder(t)
+	behind := append([]string{"--behind-tls-proxy", "--log-level", "debug"}, stated...)
+	s := serve(t, data, behind...)
+	from := http.Header{"X-Forwarded-For": {"127.0.0.1, " + visitor}, "User-Agent": {"canary-browser/77"}}
+	small := testphotos.Original("chelsea")
+	taken := 0
+	for ; ; taken++ {
+		res, err := s.post("/v1/images", "image", small, from)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if res.code == http.StatusTooManyRequests {
+			if res.header.Get("Retry-After") != "60" || !strings.Contains(string(res.body), "upload.too_many") {
+				t.Errorf("refused with %s, %v", res, res.header)
+			}
+			break
+		}
+		s.accepted(res)
+	}
+	if taken != 20 { // policies/data/upload.json
+		t.Errorf("%d were taken in a minute", taken)
+	}
+	res, err := s.post("/v1/images", "image", small, http.Header{"X-Forwarded-For": {visitor + ", 203.0.113.5"}})
+	if err != nil || res.code != http.StatusAccepted {
+		t.Errorf("somebody else: %s, %v", res, err)
+	}
+	s.stop()
+
+	s2 := serve(t, data)
+	began := s2.record("--type", "visit.began.v1")
+	if len(began) != 2 || len(s2.record("--type", "visit.blocked.v1")) != 1 || len(s2.record("--type", "policy.decision_refused.v1")) == 0 {
+		t.Fatalf("the record says: %s", story(s2.record()))
+	}
+	s2.stop()
+
+	s3 := serve(t, data, "--clock-offset", "2160h1m") // 90 days
+	until(t, "both visits are erased", func() bool {
+		ended := 0
+		for _, l := range s3.record("--type", "vault.key_destroyed.v1") {
+			if strings.Contains(string(l.Data), `"visit/`) {
+				ended++
+			}
+		}
+		return ended == 2
+	})
+	for _, l := range began {
+		out, errs, code := bgremover(t, "stream", "show", string(l.Subject), "--data", data)
+		if code != 0 || !strings.Contains(out, "What was personal is erased") || !strings.Contains(out, `"address":"[erased]"`) {
+			t.Errorf("%d, %s%s", code, out, errs)
+		}
+	}
+	shown, _, _ := bgremover(t, "log", "show", "--json", "--data", data)
+	s3.stop()
+	for _, canary := range []string{visitor, "198.51.100.0", "canary-browser"} {
+		if strings.Contains(s.log.String()+s2.log.String()+s3.log.String()+shown, canary) {
+			t.Errorf("%s stands in the open", canary)
+		}
+	}
+}

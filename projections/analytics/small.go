@@ -37,3 +37,22 @@ func (b *Breakdown) hide(k int64) {
 	}
 	b.Hidden = hidden > 0
 }
+
+// SmallestShown returns the smallest number that these hours show of anything that happened; 0 if they
+// show none.
+func SmallestShown(hours []Hour) (least int64) {
+	see := func(n int64) {
+		if n > 0 && (least == 0 || n < least) {
+			least = n
+		}
+	}
+	for _, h := range hours {
+		for _, b := range []Breakdown{h.Uploads, h.Results, h.Durations, h.Failures, h.Downloads, h.Deletions} {
+			see(b.Total)
+			for _, g := range b.Groups {
+				see(g.N)
+			}
+		}
+	}
+	return least
+}

@@ -70,3 +70,30 @@ func TestNoSmallGroupCanBeTold(t *testing.T) {
 		}
 	})
 }
+
+func TestSmallestShown(t *testing.T) {
+	group := func(total int64, n ...int64) Breakdown {
+		b := Breakdown{Total: total}
+		for _, one := range n {
+			b.Groups = append(b.Groups, Group{"a", one})
+		}
+		return b
+	}
+	tests := map[string]struct {
+		given []Hour
+		then  int64
+	}{
+		"nothing":                {nil, 0},
+		"nothing shown":          {[]Hour{{Uploads: Breakdown{Hidden: true}}}, 0},
+		"a group":                {[]Hour{{Uploads: group(16, 9, 7)}, {}}, 7},
+		"a total without groups": {[]Hour{{Failures: group(6)}, {Results: group(9, 9)}}, 6},
+		"the last of all":        {[]Hour{{Uploads: group(9, 9), Results: group(9, 9), Durations: group(9, 9), Failures: group(9, 9), Downloads: group(9, 9), Deletions: group(5, 5)}}, 5},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			if got := SmallestShown(tt.given); got != tt.then {
+				t.Errorf("got %d, want %d", got, tt.then)
+			}
+		})
+	}
+}

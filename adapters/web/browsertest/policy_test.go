@@ -3,9 +3,11 @@
 package browsertest
 
 import (
+	"context"
 	"log/slog"
 	"net/http/httptest"
 	"testing"
+	"time"
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
@@ -32,6 +34,8 @@ func publish(t *testing.T) (url string) {
 		Policy: &public.Policy{
 			Promises: p.Promises, Versions: p.Versions, Rules: rules,
 			Operator: policy.Operator{Name: "Example Ltd", Contact: "privacy@example.org", Region: "Frankfurt, Germany (EU)"},
+			Facts:    map[string]public.Fact{"image.deleted.v1": {{Name: "why"}, {Name: "due"}}, "audit.attestation_made.v1": {{Name: "promise"}, {Name: "note", Sealed: true}}},
+			Evidence: evidence(p.Promises), Now: time.Now,
 		},
 		Log: slog.New(slog.DiscardHandler),
 	})
@@ -42,6 +46,31 @@ func publish(t *testing.T) (url string) {
 		server.Close()
 	})
 	return server.URL
+}
+
+// evidence shows every promise that is built as kept, but one that is broken and one at risk.
+func evidence(all policy.Catalogue) public.Evidence {
+	return func(context.Context) (public.Known, error) {
+		now := time.Now()
+		known := public.Known{Read: now, Through: 123_456, Of: map[policy.ID]policy.Evidence{}}
+		for i, p := range all {
+			f := policy.Figure{Name: p.Figure, At: now, Standing: policy.Kept, Why: "Every photo that was deleted in the last 30 days was deleted in time, and none is overdue.", Values: []policy.Value{
+				policy.Rounded("deleted in time, last 30 days", 1_204_317, "photos"), policy.Rounded("others, last 30 days", 3, "photos"),
+				{Label: "downloaded and not deleted within a minute, last 30 days", Unit: "photos"},
+			}}
+			switch i {
+			case 0:
+				f.Standing, f.Why = policy.Broken, "1 photo is past its deadline and not deleted, the first since 12:00:01 UTC on 2 March 2026."
+			case 1:
+				f.Standing, f.Why = policy.AtRisk, "Removal is late: something should have been removed at 12:00:01 UTC on 2 March 2026."
+			}
+			known.Of[p.ID] = policy.Evidence{
+				Figure: &f, Checks: []policy.Checked{{Name: p.Check, At: now, Passed: true, Looked: 7}},
+				Signed: &policy.Signed{At: now, Until: now.AddDate(1, 0, 0), Current: true}, Audit: &policy.Audited{At: now, Whole: true},
+			}
+		}
+		return known, nil
+	}
 }
 
 // The pages in both schemes, on a desk and on a small phone.

@@ -2,6 +2,7 @@ package public
 
 import (
 	"strings"
+	"time"
 
 	"github.com/bgremover/bgremover/adapters/web/page"
 	"github.com/bgremover/bgremover/domain/policy"
@@ -12,53 +13,31 @@ var (
 	promisesPage = page.Must(templates, "promises.html")
 )
 
-// Policy is what is published, and what the operator stated about the service.
+// Policy is what is published, what the operator stated about the service, and what is known of how
+// the promises stand.
 type Policy struct {
 	Promises policy.Catalogue
 	Versions []policy.Text // 1, 2, 3 …; the last one is in force
 	Operator policy.Operator
 	Rules    map[string]string // the source of each rule that a promise names
+	Facts    map[string]Fact   // the form of each fact that a promise names
+	Evidence Evidence          // may be nil: then nothing is established
+	Now      func() time.Time  // the service's time; needed with Evidence
+
+	// Recorded returns the fact that published a version; 0 while that is not known. It may be nil.
+	Recorded func(version int) (seq int64)
+}
+
+// Fact is the form of a fact: its fields by their names, and of each whether it is sealed.
+type Fact []Field
+
+// Field is one of them.
+type Field struct {
+	Name   string
+	Sealed bool // under a key of its subject, and unreadable once that is destroyed
 }
 
 func (p Policy) current() policy.Text { return p.Versions[len(p.Versions)-1] }
-
-// standing is how far a promise has come, in words that never say more than what is known
-// here: nothing on these pages has asked the record whether a promise is kept.
-type standing struct {
-	Class string // for the stylesheet
-	Label string
-}
-
-var (
-	notBuilt       = standing{"not-built", "not built yet"}
-	inPart         = standing{"in-part", "in part"}
-	notStated      = standing{"not-stated", "not stated"}
-	notEstablished = standing{"not-established", "not established"}
-	built          = standing{"built", "built, figures follow"}
-)
-
-// standingOf says how far a promise has come. What only people can know is not established
-// before somebody signed for it, and what the operator has to state not before it is stated.
-func (p Policy) standingOf(promise policy.Promise) standing {
-	switch {
-	case promise.State == policy.NotBuilt:
-		return notBuilt
-	case !promise.Stated(p.Operator):
-		return notStated
-	case promise.Kind == policy.Attested:
-		return notEstablished
-	case promise.State == policy.InPart:
-		return inPart
-	}
-	return built
-}
-
-// counts says how many promises there are of each state.
-type counts struct{ Total, Built, InPart, NotBuilt int }
-
-func (p Policy) counts() counts {
-	return counts{len(p.Promises), p.Promises.Count(policy.Built), p.Promises.Count(policy.InPart), p.Promises.Count(policy.NotBuilt)}
-}
 
 // run is a piece of a sentence as it is shown.
 type run struct {

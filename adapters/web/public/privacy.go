@@ -1,6 +1,7 @@
 package public
 
 import (
+	"context"
 	"net/http"
 	"slices"
 	"strconv"
@@ -16,6 +17,7 @@ type privacy struct {
 	Title    string
 	Version  int
 	Date     time.Time
+	Seq      int64     // the fact that published it; 0 if that is not known
 	Until    time.Time // when the next version came; zero for the one in force
 	Counts   counts
 	Sections []section
@@ -32,7 +34,7 @@ type block struct {
 	Items  [][]sentence
 }
 
-// sentence is one with its promises, and a mark for each way in which one of them falls short.
+// sentence is one with its promises, and a mark for each way in which one of them stands.
 type sentence struct {
 	Runs     []run
 	Promises string
@@ -55,7 +57,7 @@ type version struct {
 // Privacy serves GET /privacy: the text in force.
 func (p Policy) Privacy() http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		privacyPage.Show(w, r, http.StatusOK, p.privacy(len(p.Versions)))
+		privacyPage.Show(w, r, http.StatusOK, p.privacy(r.Context(), len(p.Versions)))
 	}
 }
 
@@ -67,22 +69,29 @@ func (p Policy) PrivacyVersion() http.HandlerFunc {
 			answer.Fail(w, r, answer.ErrNoPage)
 			return
 		}
-		privacyPage.Show(w, r, http.StatusOK, p.privacy(n))
+		privacyPage.Show(w, r, http.StatusOK, p.privacy(r.Context(), n))
 	}
 }
 
-// privacy lays out version n. What is built is said of the text in force alone: an earlier one
+// privacy lays out version n. How promises stand is said of the text in force alone: an earlier one
 // was written for another release.
-func (p Policy) privacy(n int) privacy {
+func (p Policy) privacy(ctx context.Context, n int) privacy {
 	text := p.Versions[n-1]
-	shown := privacy{Title: text.Title, Version: n, Date: text.Date, Counts: p.counts()}
+	shown := privacy{Title: text.Title, Version: n, Date: text.Date}
+	if p.Recorded != nil {
+		shown.Seq = p.Recorded(n)
+	}
+	var stand standings
 	if n < len(p.Versions) {
 		shown.Until = p.Versions[n].Date
+	} else {
+		stand = p.stand(ctx)
+		shown.Counts = stand.counts(p.Promises)
 	}
 	for _, s := range text.Sections {
 		laid := section{ID: s.ID, Title: s.Title}
 		for _, b := range s.Blocks {
-			laid.Blocks = append(laid.Blocks, block{Points: b.Points, Items: p.items(b.Items, shown.Until.IsZero())})
+			laid.Blocks = append(laid.Blocks, block{Points: b.Points, Items: p.items(b.Items, stand, shown.Until.IsZero())})
 		}
 		shown.Sections = append(shown.Sections, laid)
 	}
@@ -93,13 +102,13 @@ func (p Policy) privacy(n int) privacy {
 	return shown
 }
 
-func (p Policy) items(items [][]policy.Sentence, marked bool) (all [][]sentence) {
+func (p Policy) items(items [][]policy.Sentence, stand standings, marked bool) (all [][]sentence) {
 	for _, item := range items {
 		var laid []sentence
 		for _, s := range item {
 			one := sentence{Runs: p.runs(s), Promises: joined(s.Promises)}
 			if marked {
-				one.Marks = p.marks(s)
+				one.Marks = p.marks(s, stand)
 				one.Unbuilt = slices.ContainsFunc(one.Marks, func(m mark) bool { return m.standing == notBuilt })
 			}
 			laid = append(laid, one)
@@ -109,12 +118,12 @@ func (p Policy) items(items [][]policy.Sentence, marked bool) (all [][]sentence)
 	return all
 }
 
-// marks says once for each way in which promises of a sentence fall short, with the first of them.
-func (p Policy) marks(s policy.Sentence) (all []mark) {
+// marks says once for each way in which promises of a sentence stand, with the first of them.
+func (p Policy) marks(s policy.Sentence, stand standings) (all []mark) {
 	seen := map[standing]bool{}
 	for _, id := range s.Promises {
 		promise, _ := p.Promises.Promise(id)
-		if standing := p.standingOf(promise); !seen[standing] {
+		if standing := stand.mark(promise, p.Operator); !seen[standing] {
 			seen[standing] = true
 			all = append(all, mark{standing, id})
 		}

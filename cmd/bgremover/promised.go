@@ -21,5 +21,5 @@ func promised(o config.Operator) (*public.Policy, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the rules: %w", err)
 	}
-	return &public.Policy{Promises: p.Promises, Versions: p.Versions, Operator: policy.Operator(o), Rules: rules}, nil
+	return &public.Policy{Promises: p.Promises, Versions: p.Versions, Operator: policy.Operator(o), Rules: rules, Facts: factForms(p.Promises)}, nil
 }

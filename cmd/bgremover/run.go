@@ -70,6 +70,7 @@ func (s *service) run(ctx context.Context, ready io.Writer) error {
 		above.Go(func() error { return f.serve(ctx) })
 	}
 	above.Go(func() error { s.compareVault(ctx); return nil })
+	above.Go(func() error { s.trials.work(ctx); return nil })
 	above.Go(func() error { return s.watchGround(ctx) })
 	above.Go(func() error { return s.announce(ctx, ready) })
 	err = above.Wait()
@@ -178,7 +179,7 @@ func (s *service) listen(ctx context.Context) (fronts []front, err error) {
 // operatorConfig wires what the control socket answers.
 func (s *service) operatorConfig() operator.Config {
 	return operator.Config{
-		Log: s.show, Place: s.office().Place, Stream: s.office().Story, Staff: s.staffDesk(), Views: s.projections(), Ground: s.where, Vault: s.vaultDesk(), Heads: s.heads(), To: s.log,
+		Log: s.show, Place: s.office().Place, Stream: s.office().Story, Staff: s.staffDesk(), Views: s.projections(), Ground: s.where, Vault: s.vaultDesk(), Heads: s.heads(), Simulate: s.trials.try, To: s.log,
 	}
 }
 

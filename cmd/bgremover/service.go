@@ -54,6 +54,7 @@ type service struct {
 	sequencer *ledger.Sequencer
 	views     *projector.Projector
 	decisions *usecase.DecisionLog
+	trials    *simulations
 	apiLog    *apiLog
 	uses      uses
 	processor *message.Router

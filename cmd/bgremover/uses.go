@@ -33,7 +33,7 @@ func (s *service) openUses(context.Context) error {
 	pool, cut, deliveries := s.ground.pool, s.cutter(), postgres.NewDeliveries(s.ground.pool)
 	leases := postgres.NewLeases(pool)
 	now := s.milliseconds
-	s.decisions = s.newDecisionLog()
+	s.decisions, s.trials = s.newDecisionLog(), newSimulations(s)
 	s.apiLog = s.newAPILog()
 	s.uses = uses{
 		upload: usecase.Upload{

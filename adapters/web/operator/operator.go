@@ -52,7 +52,9 @@ type Config struct {
 	Vault  Vault
 	Views  Projections
 	Heads  Heads
-	To     *slog.Logger // our own log
+
+	Simulate Simulate     // tries rules on the record
+	To       *slog.Logger // our own log
 }
 
 // Place returns the number of the last fact that was known at a moment, or a refusal.
@@ -72,6 +74,8 @@ func Routes(c Config) http.Handler {
 	mux.HandleFunc("POST /projections/certified", certify(c.Views, c.To))
 	mux.HandleFunc("GET /vault", vaultStatus(c.Vault, c.To))
 	mux.HandleFunc("POST /vault/rotate", rotateVault(c.Vault, c.To))
+	mux.HandleFunc("POST /policy/simulate", simulate(c.Simulate, c.To))
+	mux.HandleFunc("GET /policy/decisions", decisions(c.Log, c.To))
 	mux.HandleFunc("GET /ground", ground(c.Ground))
 	return mux
 }

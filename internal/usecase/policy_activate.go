@@ -102,6 +102,9 @@ type Acts interface {
 // mayActivate asks whether a member of staff, together with another, may put rules in force.
 func mayActivate(ctx context.Context, acts Acts, o Officer) (event.Decision, error) {
 	allowed, decision, err := acts.Act(ctx, "activate_policy", string(o.Role), !o.Name.IsEmpty(), true)
+	if _, refused := refusal.As(err); refused { // the data names nothing of this kind for the role
+		return decision, fmt.Errorf("%w (%w)", ErrNotYours, err)
+	}
 	if err != nil {
 		return decision, fmt.Errorf("ask whether an officer may put rules in force: %w", err)
 	}

@@ -38,6 +38,7 @@ var rules = []struct {
 	{folder: "internal/embedded/embeddedtest", ours: []string{"internal/embedded"}, outside: []string{"github.com/jackc/pgx/v5"}},
 	{folder: "internal/config", outside: anything},
 	{folder: "internal/telemetry", outside: anything},
+	{folder: "internal/register", ours: []string{"domain"}, outside: []string{"codeberg.org/go-pdf/fpdf", "golang.org/x/image/font"}, not: []string{"net/http", "os"}},
 	{folder: "internal/published", ours: []string{"domain"}, outside: []string{"go.yaml.in/yaml/v3"}, not: []string{"net/http", "os"}},
 	{folder: "internal/simulation", ours: []string{"domain"}, not: []string{"net/http", "os"}},
 	{folder: "internal/contradictions", ours: []string{"domain"}, not: []string{"net/http", "os", "log/slog"}},

@@ -23,11 +23,13 @@ import (
 // Serve is what "bgremover serve" and "bgremover config" understand.
 type Serve struct {
 	Ground
-	Model    Model    `embed:""`
-	Listen   Listen   `embed:"" group:"Who can reach it"`
-	Heads    Heads    `embed:"" group:"Signed heads of the record"`
-	Operator Operator `embed:"" group:"Who runs it, as the privacy policy states it (what is missing is shown as not stated)"`
-	Blobs    string   `name:"blobs" placeholder:"DIR" env:"BGREMOVER_BLOBS" help:"Folder, or file:// URL, for the sealed photos (${env}; default: the folder 'blobs' in --data)."`
+	Model     Model     `embed:""`
+	Listen    Listen    `embed:"" group:"Who can reach it"`
+	Heads     Heads     `embed:"" group:"Signed heads of the record"`
+	Rules     Rules     `embed:"" group:"Rules that decide"`
+	Operator  Operator  `embed:"" group:"Who runs it, as the privacy policy states it (what is missing is shown as not stated)"`
+	Providers Providers `embed:"" group:"Who works for it, as the register of processing names them"`
+	Blobs     string    `name:"blobs" placeholder:"DIR" env:"BGREMOVER_BLOBS" help:"Folder, or file:// URL, for the sealed photos (${env}; default: the folder 'blobs' in --data)."`
 
 	DeleteAfter time.Duration  `name:"delete-after" placeholder:"TIME" default:"24h" env:"BGREMOVER_DELETE_AFTER" help:"When a photo is deleted that nobody has downloaded, such as 90m: at least 1m, and at most 24h, which is what people are promised (${env}; default: ${default})."`
 	ClockOffset *time.Duration `name:"clock-offset" placeholder:"TIME" env:"BGREMOVER_CLOCK_OFFSET" help:"Move the service's clock ahead, to see deadlines come, such as 25h. Only while nobody else can reach the service; kept from then on, and never less (${env})."`
@@ -66,6 +68,13 @@ type Heads struct {
 	Witnesses []string      `name:"witness" placeholder:"URL" env:"BGREMOVER_WITNESS" help:"A witness that signs checkpoints, too: its submission prefix, and behind # its key, such as https://witness.example/log#witness.example+1a2b3c4d+BHqW… Repeat for more (${env})."`
 }
 
+// Rules says who may sign policy bundles, and where they come from.
+type Rules struct {
+	Keys            string `name:"policy-keys" type:"path" placeholder:"FILE" env:"BGREMOVER_POLICY_KEYS" help:"Public keys of those who may sign policy bundles: PEM blocks with a header Key-Id, or a JSON Web Key Set; without it none is taken (${env})."`
+	URL             string `name:"policy-url" placeholder:"URL" env:"BGREMOVER_POLICY_URL" help:"Where an OPA bundle server has signed policy bundles; asked every minute, what is new is stored and waits for its activation (${env})."`
+	ActivateRelease bool   `name:"activate-release-policy" env:"BGREMOVER_ACTIVATE_RELEASE_POLICY" help:"Put the rules that this release carries in force, if they are newer, without anybody's approval; always so while --addr is one that only this machine can reach (${env})."`
+}
+
 // Operator fills what the published policy leaves to whoever runs the service.
 type Operator struct {
 	Name      string `name:"operator-name" placeholder:"NAME" env:"BGREMOVER_OPERATOR_NAME" help:"Who runs the service and answers for it: the controller (${env})."`
@@ -92,7 +101,7 @@ type Listen struct {
 	Addr           string `name:"addr" placeholder:"HOST:PORT" default:"127.0.0.1:8080" env:"BGREMOVER_ADDR" help:"Address of the pages and the API (${env}; default: ${default}, which only this machine can reach)."`
 	TLSCert        string `name:"tls-cert" type:"path" placeholder:"FILE" env:"BGREMOVER_TLS_CERT" help:"Certificate chain (PEM), to speak HTTPS (${env})."`
 	TLSKey         string `name:"tls-key" type:"path" placeholder:"FILE" env:"BGREMOVER_TLS_KEY" help:"Its private key (PEM) (${env})."`
-	BehindTLSProxy bool   `name:"behind-tls-proxy" env:"BGREMOVER_BEHIND_TLS_PROXY" help:"A proxy in front speaks HTTPS, and nobody reaches --addr around it (${env})."`
+	BehindTLSProxy bool   `name:"behind-tls-proxy" env:"BGREMOVER_BEHIND_TLS_PROXY" help:"A proxy in front speaks HTTPS and appends to X-Forwarded-For, and nobody reaches --addr around it (${env})."`
 	MetricsAddr    string `name:"metrics-addr" placeholder:"HOST:PORT" default:"127.0.0.1:18080" env:"BGREMOVER_METRICS_ADDR" help:"Address of the metrics, for Prometheus; empty for none (${env}; default: ${default})."`
 }
 

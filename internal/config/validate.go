@@ -148,7 +148,11 @@ func (s *Serve) check(m *Mistakes) {
 		}
 	}
 	s.Heads.check(m)
+	if s.Rules.URL != "" && s.Rules.Keys == "" {
+		m.add("policy-url", "needs --policy-keys: what is fetched is only taken when somebody signed it whom you named")
+	}
 	s.Operator.check(m)
+	s.Providers.check(m)
 	if s.Listen.ForOthers() {
 		s.Operator.checkStated(m)
 	}

@@ -1,0 +1,230 @@
+// Package register makes the register of processing activities (GDPR article 30(1)) and the list of
+// processors (article 28) out of the policy's data and of what the operator states, and writes
+// both as CSV and PDF.
+//
+// Read it in this order: register.go (from data to entries), csv.go, pdf.go. Nothing of it is typed
+// here: a period, a basis, a recipient or a measure that is shown stands in policies/data, and the
+// bundle does not load when one of them refers to what is not there.
+package register
+
+import (
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/bgremover/bgremover/domain/policy"
+)
+
+// Data is what the register is made of: the parts of the policy's data that it shows.
+type Data struct {
+	revision   int64
+	processing map[string]activity
+	measures   map[string]struct{ Text, Source string }
+	processors map[string]struct {
+		NamedBy    string `json:"named_by"`
+		ReviewDays int    `json:"review_days"`
+		Why        string
+		Source     string
+	}
+	recipients  map[string]struct{ Role string }
+	purposes    map[string]struct{}
+	categories  map[string]struct{}
+	bases       map[string]struct{ Source string }
+	periods     map[string]period
+	grants      map[string]map[string]map[string]grant // by recipient, purpose and category
+	disclosable map[string]struct{ Approvals int64 }
+}
+
+type activity struct {
+	Title                                     string
+	InUse                                     bool `json:"in_use"`
+	Basis                                     string
+	People, Data                              []string
+	Recipients, Kept, Measures, Shares, Reads map[string]bool
+	Source                                    string
+}
+
+type period struct {
+	Starts   string
+	Maximum  struct{ Years, Days, Seconds int64 }
+	Kept     map[string]struct{ Years, Days int64 }
+	Executor string
+	Copies   []string
+	Source   string
+}
+
+type grant struct{ Fields, Bases map[string]bool }
+
+// Load reads the data of a bundle that was checked when it was loaded.
+func Load(bundle fs.FS) (*Data, error) {
+	d := &Data{}
+	manifest, err := fs.ReadFile(bundle, ".manifest")
+	if err != nil {
+		return nil, err
+	}
+	var said struct{ Revision string }
+	if err := json.Unmarshal(manifest, &said); err != nil {
+		return nil, fmt.Errorf(".manifest: %w", err)
+	}
+	if d.revision, err = strconv.ParseInt(said.Revision, 10, 64); err != nil {
+		return nil, fmt.Errorf(".manifest: %w", err)
+	}
+	members := map[string]json.RawMessage{}
+	files, err := fs.Glob(bundle, "data/*.json")
+	if err != nil {
+		return nil, err
+	}
+	for _, file := range files {
+		content, err := fs.ReadFile(bundle, file)
+		if err != nil {
+			return nil, err
+		}
+		if err := json.Unmarshal(content, &members); err != nil {
+			return nil, fmt.Errorf("%s: %w", file, err)
+		}
+	}
+	for member, into := range map[string]any{
+		"processing": &d.processing, "measures": &d.measures, "processors": &d.processors, "recipients": &d.recipients, "purposes": &d.purposes,
+		"categories": &d.categories, "bases": &d.bases, "periods": &d.periods, "grants": &d.grants, "disclosable": &d.disclosable,
+	} {
+		if err := json.Unmarshal(members[member], into); err != nil {
+			return nil, fmt.Errorf("%s: %w", member, err)
+		}
+	}
+	return d, nil
+}
+
+// Words are what a request for data is written down with.
+type Words struct {
+	Recipients, Categories, Bases, Purposes []string
+	Approvals                               map[string]int64 // that a category takes, of authorities
+}
+
+// Words lists them, with the picture, which is asked for and never given.
+func (d *Data) Words() Words {
+	w := Words{Recipients: keys(d.recipients), Bases: keys(d.bases), Purposes: keys(d.purposes), Approvals: map[string]int64{}}
+	for category, entry := range d.disclosable {
+		w.Categories = append(w.Categories, category)
+		w.Approvals[category] = entry.Approvals
+	}
+	w.Categories = append(append(w.Categories, keys(d.categories)...), "image")
+	slices.Sort(w.Categories)
+	w.Categories = slices.Compact(w.Categories)
+	return w
+}
+
+// Of makes the register for an operator in a country, and the providers that they named.
+func (d *Data) Of(operator policy.Operator, country string, named []policy.Provider) policy.Register {
+	r := policy.Register{Revision: d.revision, Operator: operator}
+	needed := map[string]bool{}
+	for _, id := range keys(d.processing) {
+		a := d.processing[id]
+		r.Activities = append(r.Activities, d.activity(id, a, country, named))
+		for recipient := range a.Recipients {
+			needed[recipient] = needed[recipient] || a.InUse
+		}
+	}
+	slices.SortStableFunc(r.Activities, func(a, b policy.Activity) int {
+		switch {
+		case a.InUse == b.InUse:
+			return strings.Compare(a.Title, b.Title)
+		case a.InUse:
+			return -1
+		}
+		return 1
+	})
+	for _, category := range keys(d.processors) {
+		entry := d.processors[category]
+		gets, basis := d.gets(category)
+		p := policy.Processor{
+			Category: category, Role: d.recipients[category].Role, Needed: needed[category], Why: entry.Why,
+			Gets: gets, Basis: basis, ReviewDays: entry.ReviewDays, Source: entry.Source,
+		}
+		for _, one := range named {
+			if one.Category == category {
+				p.Provider = &one
+				r.Processors = append(r.Processors, p)
+			}
+		}
+		if p.Provider == nil {
+			r.Processors = append(r.Processors, p)
+		}
+	}
+	return r
+}
+
+func (d *Data) activity(id string, a activity, country string, named []policy.Provider) policy.Activity {
+	shown := policy.Activity{
+		ID: id, Title: a.Title, InUse: a.InUse, Basis: a.Basis, BasisSource: d.bases[a.Basis].Source,
+		People: a.People, Data: a.Data, Recipients: keys(a.Recipients), Source: a.Source,
+	}
+	for _, one := range named {
+		if a.Recipients[one.Category] && one.Country != country {
+			shown.Transfers = append(shown.Transfers, policy.Transfer{Provider: one.Name, Country: one.Country, Safeguard: one.Safeguard})
+		}
+	}
+	for _, kind := range keys(a.Kept) {
+		p := d.periods[kind]
+		shown.Erasures = append(shown.Erasures, policy.Erasure{
+			Kind: kind, Period: p.text(), Starts: p.Starts, Executor: p.Executor, Copies: p.Copies, LegalMin: keys(p.Kept), Source: p.Source,
+		})
+	}
+	for _, one := range keys(a.Measures) {
+		shown.Measures = append(shown.Measures, policy.Measure{ID: one, Text: d.measures[one].Text, Source: d.measures[one].Source})
+	}
+	return shown
+}
+
+// gets lists what a recipient is granted, as category: fields, and on which bases.
+func (d *Data) gets(recipient string) (fields, bases []string) {
+	on := map[string]bool{}
+	for _, purpose := range keys(d.grants[recipient]) {
+		for _, category := range keys(d.grants[recipient][purpose]) {
+			g := d.grants[recipient][purpose][category]
+			fields = append(fields, fmt.Sprintf("for %s, %s: %s", purpose, category, strings.Join(keys(g.Fields), ", ")))
+			maps.Copy(on, g.Bases)
+		}
+	}
+	return fields, keys(on)
+}
+
+// SealedOnly says whether all that a recipient is granted is sealed.
+func (d *Data) SealedOnly(recipient string) bool {
+	seen := false
+	for _, purpose := range d.grants[recipient] {
+		for category := range purpose {
+			if category != "sealed" {
+				return false
+			}
+			seen = true
+		}
+	}
+	return seen
+}
+
+// text is a period in words.
+func (p period) text() string {
+	m := p.Maximum
+	var parts []string
+	for _, one := range []struct {
+		n    int64
+		unit string
+	}{{m.Years, "year"}, {m.Days, "day"}, {m.Seconds / 3600, "hour"}, {m.Seconds % 3600, "second"}} {
+		switch {
+		case one.n == 1:
+			parts = append(parts, "1 "+one.unit)
+		case one.n > 1:
+			parts = append(parts, fmt.Sprintf("%d %ss", one.n, one.unit))
+		}
+	}
+	if len(parts) == 0 {
+		return "at once"
+	}
+	return strings.Join(parts, " and ")
+}
+
+func keys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -1,0 +1,52 @@
+package archtest
+
+import (
+	"go/token"
+	"strings"
+	"testing"
+)
+
+// Technical data has one way in and none out: who may so much as name the facts that hold them, and why
+// (promise tech.security-only). To give them to anybody is for the desk alone, which asks the rules of sharing.
+var technical = map[string]string{
+	"domain/visit":                "defines them",
+	"internal/usecase/visit.go":   "records them, sealed",
+	"internal/ledger/registry.go": "knows every fact",
+	"projections/abuse":           "counts them",
+	"projections/promises":        "counts them",
+	"cmd/bgremover/security.go":   "counts their keys",
+	"internal/usecase/disclosure": "gives them to whom the rules of sharing allow",
+	"cmd/bgremover/disclosure":    "wires that",
+}
+
+func TestTechnicalDataIsReadNowhereElse(t *testing.T) {
+	found := 0
+	for _, s := range sources(t, ".") {
+		if s.isTest() {
+			continue
+		}
+		ours, _ := s.imports()
+		visits := false
+		for _, folder := range ours {
+			visits = visits || folder == "domain/visit"
+		}
+		if !visits {
+			continue
+		}
+		s.selections(func(x, _ string, at token.Position) {
+			if x != "visit" {
+				return
+			}
+			found++
+			for may := range technical {
+				if strings.HasPrefix(s.name, may) {
+					return
+				}
+			}
+			t.Errorf("%s names a fact with technical data; %s is not on the list", at, s.name)
+		})
+	}
+	if found == 0 {
+		t.Error("nobody records a visit: is the package still there?")
+	}
+}

@@ -87,7 +87,7 @@ func (l *APILog) Add(ctx context.Context, calls []usecase.Call) error {
 	_, err := l.pool.CopyFrom(ctx, pgx.Identifier{"work", "api_log"}, apiLogColumns,
 		pgx.CopyFromSlice(len(calls), func(i int) ([]any, error) {
 			c := calls[i]
-			return []any{c.At, c.Method, c.Route, int16(c.Status), int32(c.Duration), c.Bytes}, nil //nolint:gosec // classes of a short list
+			return []any{c.At, c.Method, c.Route, int16(c.Status), int32(c.Duration), c.Bytes}, nil
 		}))
 	if err != nil {
 		return unavailable("store the log of requests", err)

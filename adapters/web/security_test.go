@@ -47,7 +47,7 @@ func TestSecurityPage(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			o := newOffice(t)
-			o.world.site = web.New(withSecurity(o, tt.security))
+			o.site = web.New(withSecurity(o, tt.security))
 			t.Cleanup(o.site.Stop)
 			if answer := o.get("/officer/security"); answer.Code != 401 {
 				t.Errorf("without a session: %d", answer.Code)

@@ -24,6 +24,7 @@ type Policy struct {
 // ruleset is the rules of one bundle, prepared, by name.
 type ruleset struct {
 	revision  int64
+	data      map[string]any
 	questions map[string]*question
 	lifetimes sync.Map // by kind, of keys that a fact ends
 }
@@ -59,7 +60,7 @@ func prepare(ctx context.Context, files fs.FS) (*ruleset, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &ruleset{revision: b.revision, questions: map[string]*question{}}
+	r := &ruleset{revision: b.revision, data: b.data, questions: map[string]*question{}}
 	for _, rule := range asked {
 		if r.questions[rule], err = b.prepare(ctx, rule); err != nil {
 			return nil, err
@@ -70,6 +71,12 @@ func prepare(ctx context.Context, files fs.FS) (*ruleset, error) {
 
 // Revision returns the bundle's revision.
 func (p *Policy) Revision() int64 { return p.inForce.Load().revision }
+
+// Data returns the bundle's data, which nobody may change, with the revision that it is of.
+func (p *Policy) Data() (revision int64, data map[string]any) {
+	r := p.inForce.Load()
+	return r.revision, r.data
+}
 
 // question returns a rule of [asked], as the bundle in force has it.
 func (p *Policy) question(rule string) *question { return p.inForce.Load().questions[rule] }

@@ -16,10 +16,13 @@ type Providers struct {
 
 // Provider is one of them.
 type Provider struct {
-	Category, Name, Country, Contract string
-	Reviewed, Until, SafeguardUntil   time.Time
-	Safeguard                         string // "none" unless something else is stated
-	Assessed, Encrypted               bool
+	Category, Name, Country string
+	Contract                string
+	Reviewed, Until         time.Time // the last review of the contract, and when the next is due
+	Safeguard               string    // "none" unless something else is stated
+	SafeguardUntil          time.Time
+	Assessed                bool
+	Encrypted               bool
 }
 
 // All parses the providers. Their categories are checked by who knows the policy's data.

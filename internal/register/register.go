@@ -10,10 +10,8 @@ package register
 import (
 	"encoding/json"
 	"fmt"
-	"io/fs"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/bgremover/bgremover/domain/policy"
@@ -59,40 +57,19 @@ type period struct {
 
 type grant struct{ Fields, Bases map[string]bool }
 
-// Load reads the data of a bundle that was checked when it was loaded.
-func Load(bundle fs.FS) (*Data, error) {
-	d := &Data{}
-	manifest, err := fs.ReadFile(bundle, ".manifest")
-	if err != nil {
-		return nil, err
-	}
-	var said struct{ Revision string }
-	if err := json.Unmarshal(manifest, &said); err != nil {
-		return nil, fmt.Errorf(".manifest: %w", err)
-	}
-	if d.revision, err = strconv.ParseInt(said.Revision, 10, 64); err != nil {
-		return nil, fmt.Errorf(".manifest: %w", err)
-	}
-	members := map[string]json.RawMessage{}
-	files, err := fs.Glob(bundle, "data/*.json")
-	if err != nil {
-		return nil, err
-	}
-	for _, file := range files {
-		content, err := fs.ReadFile(bundle, file)
-		if err != nil {
-			return nil, err
-		}
-		if err := json.Unmarshal(content, &members); err != nil {
-			return nil, fmt.Errorf("%s: %w", file, err)
-		}
-	}
+// Load reads the data of a bundle that was checked when it was loaded, as JSON has it.
+func Load(revision int64, data map[string]any) (*Data, error) {
+	d := &Data{revision: revision}
 	for member, into := range map[string]any{
 		"processing": &d.processing, "measures": &d.measures, "processors": &d.processors, "recipients": &d.recipients, "purposes": &d.purposes,
 		"categories": &d.categories, "bases": &d.bases, "periods": &d.periods, "grants": &d.grants, "disclosable": &d.disclosable,
 	} {
-		if err := json.Unmarshal(members[member], into); err != nil {
-			return nil, fmt.Errorf("%s: %w", member, err)
+		written, err := json.Marshal(data[member])
+		if err == nil {
+			err = json.Unmarshal(written, into)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read %s of the policy's data: %w", member, err)
 		}
 	}
 	return d, nil
@@ -228,3 +205,12 @@ func (p period) text() string {
 }
 
 func keys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+
+// Processors lists the categories of those who work for the operator.
+func (d *Data) Processors() []string { return keys(d.processors) }
+
+// IsProcessor says whether there is such a category.
+func (d *Data) IsProcessor(category string) bool {
+	_, is := d.processors[category]
+	return is
+}

@@ -10,6 +10,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/bgremover/bgremover/adapters/opa"
 	"github.com/bgremover/bgremover/domain/policy"
 	"github.com/bgremover/bgremover/internal/register"
 	"github.com/bgremover/bgremover/policies"
@@ -24,8 +25,13 @@ var (
 	}
 )
 
-func load(t interface{ Fatal(...any) }) *register.Data {
-	d, err := register.Load(policies.Bundle)
+func load(t *testing.T) *register.Data {
+	t.Helper()
+	rules, err := opa.New(t.Context(), opa.Config{Bundle: policies.Bundle, ImagePeriod: 24 * time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := register.Load(rules.Data())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,14 +16,15 @@ import (
 // readPublished reads what this release publishes, once: it is part of the program.
 var readPublished = sync.OnceValues(func() (*published.Policy, error) { return published.Load(policies.Published) })
 
-// contradictions compares what this release publishes with its rules and with the configuration.
+// contradictions compares what this release publishes with the rules in force and with the configuration.
 func (s *service) contradictions() ([]contradictions.Result, error) {
 	p, err := readPublished()
 	if err != nil {
 		return nil, fmt.Errorf("read the published policy: %w", err)
 	}
+	_, data := s.policy.Data()
 	return contradictions.Find(contradictions.Practice{
-		Text: p.Current(), Promises: p.Promises, Data: policies.Bundle,
+		Text: p.Current(), Promises: p.Promises, Data: data,
 		Operator: policy.Operator(s.cfg.Operator), Period: s.cfg.DeleteAfter, Today: s.clock.Now(),
 	})
 }

@@ -12,7 +12,6 @@
 package contradictions
 
 import (
-	"io/fs"
 	"time"
 
 	"github.com/bgremover/bgremover/domain/policy"
@@ -22,7 +21,7 @@ import (
 type Practice struct {
 	Text     policy.Text // in force
 	Promises policy.Catalogue
-	Data     fs.FS // the bundle of rules, with the folder data
+	Data     map[string]any // what the data files of the rules in force hold, as JSON has it
 	Operator policy.Operator
 	Period   time.Duration // after which a photo is deleted at the latest, as it is configured
 	Today    time.Time
@@ -48,7 +47,7 @@ func (r Result) Open() bool { return len(r.Findings) > 0 }
 // Checks lists all there are, in the order in which they are shown.
 func Checks() []Check { return append(law(), practice()...) }
 
-// Find runs every check. It fails only when the data cannot be read.
+// Find runs every check. It fails only when the data is not what the checks read.
 func Find(p Practice) ([]Result, error) {
 	data, err := readData(p.Data)
 	if err != nil {

@@ -2,8 +2,8 @@ package contradictions
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"slices"
 
@@ -85,24 +85,18 @@ type recipient struct {
 	Never bool   `json:"never"`
 }
 
-// readData reads every file of the folder data. A file that is no JSON, or has members of another type, is an error.
-func readData(bundle fs.FS) (*data, error) {
-	names, err := fs.Glob(bundle, "data/*.json")
-	if err != nil {
-		return nil, err
+// readData takes from the data what the checks look at. Members of another type are an error, and so is no data.
+func readData(all map[string]any) (*data, error) {
+	if len(all) == 0 {
+		return nil, errors.New("the rules have no data to compare with")
 	}
-	if len(names) == 0 {
-		return nil, fmt.Errorf("the bundle has no data to compare with")
+	content, err := json.Marshal(all)
+	if err != nil {
+		return nil, fmt.Errorf("read the rules' data: %w", err)
 	}
 	d := &data{}
-	for _, name := range names {
-		content, err := fs.ReadFile(bundle, name)
-		if err != nil {
-			return nil, err
-		}
-		if err := json.Unmarshal(content, d); err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
-		}
+	if err := json.Unmarshal(content, d); err != nil {
+		return nil, fmt.Errorf("read the rules' data: %w", err)
 	}
 	return d, nil
 }

@@ -9,24 +9,51 @@ import (
 // contradict itself. In each of them code could paper over the difference; so each is looked at.
 func law() []Check {
 	return []Check{
-		{"breach.two-clocks", "Are people told of a breach by a clock of their own, whatever the risk?",
-			[]string{"policy.md, breach.72h", "data/breach.json, clocks"}, twoClocks},
-		{"terms.never-consent", "Is going on to use the service never taken for consent?",
-			[]string{"policy.md, policy.accept", "data/consent.json, consents"}, neverConsent},
-		{"processors.apart", "Are those who work for us kept apart from those to whom data are given?",
-			[]string{"policy.md, share.processors and share.consent-or-law", "data/sharing.json, recipients and grants"}, processorsApart},
-		{"analytics.consent-first", "Do cookies for figures come after consent only?",
-			[]string{"policy.md, cookie.analytics", "data/consent.json, consents.analytics"}, consentFirst},
-		{"periods.every-kind", "Has every kind of data a period?",
-			[]string{"data/retention.json, periods", "data/lifetimes.json, lifetimes"}, everyKind},
-		{"children.at-once", "Has deleting what a child gave us a figure, of a day at most?",
-			[]string{"policy.md, child.under-13", "data/child.json, children"}, atOnce},
-		{"operator.blanks", "Are the region, the operator and the date of revision filled in?",
-			[]string{"policy.md", "--operator-region, --operator-name, --operator-contact"}, blanks},
-		{"support.own-data", "Do figures name nobody, while support can look at one person's account?",
-			[]string{"policy.md, usage.anonymous and usage.improve", "data/access.json, roles", "data/retention.json, periods.analytics"}, ownData},
-		{"passwords.hashed", "Is a password never called encrypted, where it is hashed?",
-			[]string{"policy.md", "promises.yaml, account.password-hash"}, hashed},
+		{
+			"breach.two-clocks", "Are people told of a breach by a clock of their own, whatever the risk?",
+			[]string{"policy.md, breach.72h", "data/breach.json, clocks"},
+			twoClocks,
+		},
+		{
+			"terms.never-consent", "Is going on to use the service never taken for consent?",
+			[]string{"policy.md, policy.accept", "data/consent.json, consents"},
+			neverConsent,
+		},
+		{
+			"processors.apart", "Are those who work for us kept apart from those to whom data are given?",
+			[]string{"policy.md, share.processors and share.consent-or-law", "data/sharing.json, recipients and grants"},
+			processorsApart,
+		},
+		{
+			"analytics.consent-first", "Do cookies for figures come after consent only?",
+			[]string{"policy.md, cookie.analytics", "data/consent.json, consents.analytics"},
+			consentFirst,
+		},
+		{
+			"periods.every-kind", "Has every kind of data a period?",
+			[]string{"data/retention.json, periods", "data/lifetimes.json, lifetimes"},
+			everyKind,
+		},
+		{
+			"children.at-once", "Has deleting what a child gave us a figure, of a day at most?",
+			[]string{"policy.md, child.under-13", "data/child.json, children"},
+			atOnce,
+		},
+		{
+			"operator.blanks", "Are the region, the operator and the date of revision filled in?",
+			[]string{"policy.md", "--operator-region, --operator-name, --operator-contact"},
+			blanks,
+		},
+		{
+			"support.own-data", "Do figures name nobody, while support can look at one person's account?",
+			[]string{"policy.md, usage.anonymous and usage.improve", "data/access.json, roles", "data/retention.json, periods.analytics"},
+			ownData,
+		},
+		{
+			"passwords.hashed", "Is a password never called encrypted, where it is hashed?",
+			[]string{"policy.md", "promises.yaml, account.password-hash"},
+			hashed,
+		},
 	}
 }
 

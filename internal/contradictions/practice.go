@@ -8,24 +8,51 @@ import (
 // practice are the comparisons of what is promised with the periods, keys, grants and settings in force.
 func practice() []Check {
 	return []Check{
-		{"periods.as-promised", "Is every period in the data the one that people read?",
-			[]string{"policy.md and promises.yaml", "data/retention.json, periods"}, asPromised},
-		{"keys.as-long", "Do keys live exactly as long as what they seal?",
-			[]string{"data/retention.json, periods", "data/lifetimes.json, lifetimes and wrapping"}, asLong},
-		{"photos.setting", "Are photos deleted by this service no later than promised?",
-			[]string{"policy.md, image.delete-24h", "data/retention.json, periods.image", "--delete-after"}, setting},
-		{"photos.no-hold", "Does nothing ever lengthen the life of a photo?",
-			[]string{"policy.md, image.delete-24h", "data/retention.json, periods of image, result and preview"}, noHold},
-		{"photos.nobody-looks", "Does nobody but support, in a granted case, look at photos?",
-			[]string{"policy.md, image.no-view and image.purpose", "data/access.json, blob_purposes and roles"}, nobodyLooks},
-		{"sharing.never", "Are training, sale and advertising refused, whoever asks?",
-			[]string{"policy.md, image.no-training and share.none", "data/sharing.json, purposes, recipients and grants"}, never},
-		{"sharing.known", "Does every grant name a recipient, a purpose and a category that there are?",
-			[]string{"data/sharing.json, grants, recipients, purposes and categories"}, known},
-		{"mail.consent", "Is advertising mail sent after consent only?",
-			[]string{"policy.md, consent.opt-in", "data/marketing.json, mail", "data/consent.json, consents and withdrawals"}, mailConsent},
-		{"transfers.safeguards", "Has every way out of a region a safeguard?",
-			[]string{"policy.md, transfer.safeguards", "data/transfer.json, transfers", "data/countries.json, countries"}, safeguards},
+		{
+			"periods.as-promised", "Is every period in the data the one that people read?",
+			[]string{"policy.md and promises.yaml", "data/retention.json, periods"},
+			asPromised,
+		},
+		{
+			"keys.as-long", "Do keys live exactly as long as what they seal?",
+			[]string{"data/retention.json, periods", "data/lifetimes.json, lifetimes and wrapping"},
+			asLong,
+		},
+		{
+			"photos.setting", "Are photos deleted by this service no later than promised?",
+			[]string{"policy.md, image.delete-24h", "data/retention.json, periods.image", "--delete-after"},
+			setting,
+		},
+		{
+			"photos.no-hold", "Does nothing ever lengthen the life of a photo?",
+			[]string{"policy.md, image.delete-24h", "data/retention.json, periods of image, result and preview"},
+			noHold,
+		},
+		{
+			"photos.nobody-looks", "Does nobody but support, in a granted case, look at photos?",
+			[]string{"policy.md, image.no-view and image.purpose", "data/access.json, blob_purposes and roles"},
+			nobodyLooks,
+		},
+		{
+			"sharing.never", "Are training, sale and advertising refused, whoever asks?",
+			[]string{"policy.md, image.no-training and share.none", "data/sharing.json, purposes, recipients and grants"},
+			never,
+		},
+		{
+			"sharing.known", "Does every grant name a recipient, a purpose and a category that there are?",
+			[]string{"data/sharing.json, grants, recipients, purposes and categories"},
+			known,
+		},
+		{
+			"mail.consent", "Is advertising mail sent after consent only?",
+			[]string{"policy.md, consent.opt-in", "data/marketing.json, mail", "data/consent.json, consents and withdrawals"},
+			mailConsent,
+		},
+		{
+			"transfers.safeguards", "Has every way out of a region a safeguard?",
+			[]string{"policy.md, transfer.safeguards", "data/transfer.json, transfers", "data/countries.json, countries"},
+			safeguards,
+		},
 	}
 }
 

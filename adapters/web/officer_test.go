@@ -32,11 +32,12 @@ type office struct {
 	link   usecase.LinkOfficer
 	record *officertest.Record
 	cookie string // of the session, as the browser sends it
+	trials *officer.Trials
 }
 
 func newOffice(t *testing.T, change ...func(*web.Config)) *office {
 	t.Helper()
-	o := &office{t: t}
+	o := &office{t: t, trials: &officer.Trials{}}
 	var access fake.Access
 	o.world = newWorld(t, fake.Cutter{}, append(change, func(c *web.Config) {
 		// The world is not there yet when its site is made.
@@ -47,6 +48,7 @@ func newOffice(t *testing.T, change ...func(*web.Config)) *office {
 			Record:          o.record,
 			Types:           ledger.Facts().Names(),
 			CheckpointEvery: time.Minute,
+			Trials:          o.trials,
 		}
 	})...)
 	o.link = usecase.LinkOfficer{

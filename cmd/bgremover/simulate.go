@@ -228,18 +228,3 @@ func (d *simulations) end(done tried) {
 	d.last = slices.Insert(d.last, 0, done)
 	d.last = d.last[:min(len(d.last), keptReports)]
 }
-
-// work runs what was asked for on the page, until ctx ends.
-func (d *simulations) work(ctx context.Context) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case revision := <-d.wants:
-			_, _, err := d.run(ctx, operator.SimulationRequest{Revision: revision}, event.Officer, func(int64, int64) {})
-			if err != nil && ctx.Err() == nil {
-				d.s.log.ErrorContext(ctx, "a simulation failed", "revision", revision, "err", err)
-			}
-		}
-	}
-}

@@ -75,10 +75,14 @@ func (p Policy) promises(ctx context.Context) promises {
 		}
 		for _, id := range text.Promised(i) {
 			one, _ := p.Promises.Promise(id)
-			part.Promises = append(part.Promises, promise{
+			laid := promise{
 				Promise: one, standing: stand.standing(one), Why: stand.of[id].Why, Section: part.Title, Sentences: sentences[id],
-				Reading: stand.Of[id].Figure, Evidence: stand.Of[id], Verify: verifying(one),
-			})
+				Evidence: stand.Of[id], Verify: verifying(one),
+			}
+			if one.Figure != "" {
+				laid.Reading = laid.Evidence.Figure
+			}
+			part.Promises = append(part.Promises, laid)
 		}
 		if len(part.Promises) > 0 {
 			shown.Sections = append(shown.Sections, part)

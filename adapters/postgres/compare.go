@@ -109,13 +109,16 @@ func (v *Vault) SetCompared(ctx context.Context, seq int64) error {
 }
 
 // DueKeys implements [usecase.DueKeys].
-func (v *Vault) DueKeys(ctx context.Context, now time.Time, limit int) ([]usecase.DueKey, error) {
+func (v *Vault) DueKeys(ctx context.Context, now time.Time, limit int, but ...string) ([]usecase.DueKey, error) {
+	if but == nil {
+		but = []string{}
+	}
 	rows, err := v.pool.Query(ctx, `
 		select id, kind, due_at
 		from vault.keys
-		where wrapped is not null and due_at <= $1
+		where wrapped is not null and due_at <= $1 and kind <> all ($3::text[])
 		order by due_at, id
-		limit $2`, now, limit)
+		limit $2`, now, limit, but)
 	if err != nil {
 		return nil, unavailable("list due keys", err)
 	}

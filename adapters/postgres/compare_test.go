@@ -122,14 +122,17 @@ func TestDueKeys(t *testing.T) {
 	for name, tt := range map[string]struct {
 		now   time.Time
 		limit int
+		but   []string
 		want  []personal.KeyID
 	}{
+		"but visits":    {now: due.Add(time.Minute), limit: 9, but: []string{"visit"}},
+		"but others":    {now: due.Add(time.Minute), limit: 9, but: []string{"disclosure", "image"}, want: []personal.KeyID{"visit/2", "visit/1"}},
 		"before":        {now: due.Add(-time.Microsecond), limit: 9},
 		"the first":     {now: due, limit: 9, want: []personal.KeyID{"visit/2"}},
 		"both":          {now: due.Add(time.Minute), limit: 9, want: []personal.KeyID{"visit/2", "visit/1"}},
 		"one at a time": {now: due.Add(time.Minute), limit: 1, want: []personal.KeyID{"visit/2"}},
 	} {
-		keys, err := a.DueKeys(t.Context(), tt.now, tt.limit)
+		keys, err := a.DueKeys(t.Context(), tt.now, tt.limit, tt.but...)
 		must(t, err)
 		var got []personal.KeyID
 		for _, k := range keys {

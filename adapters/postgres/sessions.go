@@ -75,6 +75,19 @@ func (s *Sessions) EndAll(ctx context.Context, m id.Member) (sessions, links int
 	return sessions, links, nil
 }
 
+// OldestSession returns when the first session ends that is there, zero if there is none, and how many
+// there are.
+func (s *Sessions) OldestSession(ctx context.Context) (until time.Time, n int64, err error) {
+	var first *time.Time
+	if err := s.pool.QueryRow(ctx, `select min(until), count(*) from work.sessions`).Scan(&first, &n); err != nil {
+		return time.Time{}, 0, unavailable("find the oldest session", err)
+	}
+	if first != nil {
+		until = first.UTC()
+	}
+	return until, n, nil
+}
+
 // PurgeSessions removes links and sessions whose time is over by the service's clock. It
 // returns how many rows it removed.
 func PurgeSessions(ctx context.Context, pool *pgxpool.Pool, now time.Time) (removed int64, err error) {

@@ -24,6 +24,9 @@ func TestPurgeSessions(t *testing.T) {
 	}
 	_, err := sessions.Begin(t.Context(), usecase.MAC{3}, usecase.MAC{13}, noon, noon.Add(12*time.Hour))
 	must(t, err)
+	if until, n, err := sessions.OldestSession(t.Context()); err != nil || n != 1 || !until.Equal(noon.Add(12*time.Hour)) {
+		t.Errorf("the first of %d sessions ends %v: %v", n, until, err)
+	}
 	for _, step := range []struct {
 		at      time.Time
 		removed int64

@@ -215,9 +215,15 @@ func TestPurgeWork(t *testing.T) {
 	fill("old")
 	age(t, pool, 25*time.Hour)
 	fill("young")
-	removed, err := PurgeWork(t.Context(), pool, 24*time.Hour)
-	if err != nil || removed != 3 {
-		t.Errorf("removed %d, %v; want the old lease, attempt and finished request", removed, err)
+	if removed, err := PurgeWork(t.Context(), pool); err != nil || removed != 1 {
+		t.Errorf("removed %d, %v; want the old lease", removed, err)
+	}
+	begun, n, err := r.Oldest(t.Context())
+	if err != nil || n != 4 || time.Since(begun) < 25*time.Hour {
+		t.Errorf("the oldest of %d requests is of %v: %v", n, begun, err)
+	}
+	if removed, err := r.Purge(t.Context(), time.Now().Add(-24*time.Hour)); err != nil || removed != 1 {
+		t.Errorf("removed %d, %v; want the old finished request", removed, err)
 	}
 	left := fmt.Sprint(count(t, pool, "work.leases"), count(t, pool, "work.attempts"), count(t, pool, "work.requests"))
 	if left != "1 1 3" {

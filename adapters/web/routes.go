@@ -117,6 +117,7 @@ func (s *Site) officerRoutes(sameOrigin *http.CrossOriginProtection) []route {
 		{"GET /officer/enter", scope.Staff, brief, pages.Door()},
 		{"POST /officer/enter", scope.Staff, brief, sameOrigin.Handler(pages.Enter())},
 		{"POST /officer/leave", scope.Staff, brief, sameOrigin.Handler(pages.Leave())},
+		{"GET /officer/retention", scope.Staff, brief, pages.Ending()},
 		{"GET /officer/log", scope.Staff, brief, pages.Log()},
 		{"GET /officer/simulation", scope.Staff, brief, pages.Simulation()},
 		{"POST /officer/simulation", scope.Staff, brief, sameOrigin.Handler(pages.Simulate())},

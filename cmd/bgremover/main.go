@@ -32,6 +32,7 @@ type commands struct {
 	Rebuild     rebuildCmd     `cmd:"" help:"Make views anew from the record, or check that they are what it says."`
 	Restore     restoreCmd     `cmd:"" help:"Make an empty database anew from the record in Kafka."`
 	Projections projectionsCmd `cmd:"" help:"Look at the views of a running service, and let a stopped one go on."`
+	Retention   retentionCmd   `cmd:"" help:"Look at what waits for its end, and confirm a clock that jumped."`
 	Vault       vaultCmd       `cmd:"" help:"Look after keys: what wraps them, and their backup."`
 	Asyncapi    asyncapiCmd    `cmd:"" help:"Print what stands in which topic: all facts, as an AsyncAPI document."`
 	Config      configCmd      `cmd:"" help:"Print the settings that are in force and where each comes from."`

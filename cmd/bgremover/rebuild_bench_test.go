@@ -41,7 +41,7 @@ func BenchmarkRebuild(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	live, err := projector.New(r.Config, views()...)
+	live, err := projector.New(r.Config, views(dueByRelease())...)
 	if err != nil {
 		b.Fatal(err)
 	}

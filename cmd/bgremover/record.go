@@ -14,14 +14,16 @@ import (
 	"github.com/bgremover/bgremover/projections/analytics"
 	"github.com/bgremover/bgremover/projections/custody"
 	"github.com/bgremover/bgremover/projections/images"
+	"github.com/bgremover/bgremover/projections/schedule"
 	"github.com/bgremover/bgremover/projections/trail"
 )
 
 // views lists everything that pages, API and housekeeping read.
-func views() []projector.View {
+func views(d due) []projector.View {
 	return []projector.View{
-		{Name: images.Name, Schema: images.Schema, Apply: images.Apply, Purge: images.Purge},
-		{Name: analytics.Name, Schema: analytics.Schema, Apply: analytics.Apply, Purge: analytics.Purge},
+		{Name: images.Name, Schema: images.Schema, Apply: images.Apply, Purge: d.purge("capability", images.Purge)},
+		{Name: analytics.Name, Schema: analytics.Schema, Apply: analytics.Apply, Purge: d.purge("analytics", analytics.Purge)},
+		{Name: schedule.Name, Schema: schedule.Schema, Apply: schedule.Apply},
 		{Name: abuse.Name, Schema: abuse.Schema, Apply: abuse.Apply, Purge: abuse.Purge},
 		{Name: trail.Name, Schema: trail.Schema, Apply: trail.Apply},
 		{Name: custody.Name, Schema: custody.Schema, Apply: custody.Apply},

@@ -15,6 +15,8 @@ import (
 	"github.com/bgremover/bgremover/adapters/postgres"
 	"github.com/bgremover/bgremover/adapters/web/operator"
 	"github.com/bgremover/bgremover/internal/projector"
+	"github.com/bgremover/bgremover/projections/analytics"
+	"github.com/bgremover/bgremover/projections/images"
 )
 
 const (
@@ -28,9 +30,7 @@ const (
 	sweepEvery     = 15 * time.Minute
 	purgeEvery     = time.Hour
 
-	// requestsKept is how long a request can be repeated, and unfinishedKept how long an
-	// upload that a crash cut off lies in the store, unreadable.
-	requestsKept   = 24 * time.Hour
+	// unfinishedKept is how long an upload that a crash cut off lies in the store, unreadable.
 	unfinishedKept = 30 * time.Minute
 )
 
@@ -179,7 +179,7 @@ func (s *service) listen(ctx context.Context) (fronts []front, err error) {
 // operatorConfig wires what the control socket answers.
 func (s *service) operatorConfig() operator.Config {
 	return operator.Config{
-		Log: s.show, Place: s.office().Place, Stream: s.office().Story, Staff: s.staffDesk(), Views: s.projections(), Ground: s.where, Vault: s.vaultDesk(), Heads: s.heads(), Simulate: s.trials.try, To: s.log,
+		Log: s.show, Place: s.office().Place, Stream: s.office().Story, Staff: s.staffDesk(), Views: s.projections(), Ground: s.where, Vault: s.vaultDesk(), Heads: s.heads(), Retention: s.retention.desk(), Simulate: s.trials.try, To: s.log,
 	}
 }
 
@@ -231,7 +231,8 @@ func (s *service) chores() []chore {
 			_, cut := s.blobs.Sweep(ctx, time.Now().Add(-unfinishedKept))
 			return errors.Join(err, cut)
 		}},
-		{"forget old requests and figures", purgeEvery, s.purge},
+		{"remove what has ended", purgeEvery, s.tidy},
+		s.retention.judging(),
 		{"record rotations of the log's key", purgeEvery, s.recordRotations},
 		s.verifying(),
 		s.recordDecisions(),
@@ -239,28 +240,12 @@ func (s *service) chores() []chore {
 	}...)
 }
 
-// janitor deletes what is due for as long as it has the lock.
-func (s *service) janitor(ctx context.Context) error {
-	var both errgroup.Group
-	both.Go(func() error {
-		keepHouse(ctx, chore{"delete what is due", dueEvery, func(ctx context.Context) error {
-			_, err := s.uses.deleteDue.Do(ctx)
-			return err
-		}}, s.log)
-		return nil
-	})
-	both.Go(func() error {
-		keepHouse(ctx, chore{"delete what was delivered", deliveredEvery, s.uses.deleteDue.Delivered}, s.log)
-		return nil
-	})
-	return both.Wait()
-}
-
-func (s *service) purge(ctx context.Context) error {
-	_, requests := s.ledger.PurgeRequests(ctx, s.clock.Now().Add(-requestsKept))
-	_, work := postgres.PurgeWork(ctx, s.ground.pool, requestsKept)
+// tidy removes what has ended by itself: leases, links and sessions, old counts of views that the
+// retention engine has no say in, and what a rebuild left.
+func (s *service) tidy(ctx context.Context) error {
+	_, work := postgres.PurgeWork(ctx, s.ground.pool)
 	_, sessions := postgres.PurgeSessions(ctx, s.ground.pool, s.clock.Now())
-	return errors.Join(requests, work, sessions, s.views.Purge(ctx, s.clock.Now()))
+	return errors.Join(work, sessions, s.views.Purge(ctx, s.clock.Now(), images.Name, analytics.Name))
 }
 
 // recordWorks says whether an append would be answered.

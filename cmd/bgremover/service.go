@@ -57,6 +57,7 @@ type service struct {
 	trials    *simulations
 	apiLog    *apiLog
 	uses      uses
+	retention *retention
 	processor *message.Router
 	site      *web.Site
 	metrics   *telemetry.Metrics
@@ -181,7 +182,7 @@ func newImage() id.Image { return id.Image(newID()) }
 func (s *service) openViews(ctx context.Context) (err error) {
 	s.views, err = projector.New(projector.Config{
 		DB: s.ground.pool, Record: readRecord(s.ground.kafka, s.log), Decode: sealedCodec().Decode, Skipped: skipped(s.ledger), Skips: s.ledger.Skips, Log: s.log,
-	}, views()...)
+	}, views(dueBy(s.policy))...)
 	if err != nil {
 		return err
 	}

@@ -35,10 +35,11 @@ func (s *service) openUses(context.Context) error {
 	now := s.milliseconds
 	s.decisions, s.trials = s.newDecisionLog(), newSimulations(s)
 	s.apiLog = s.newAPILog()
+	s.retention = s.newRetention()
 	s.uses = uses{
 		upload: usecase.Upload{
 			Record: s.ledger, Vault: s.vault, Blobs: s.blobs, Retention: s.policy, Secrets: s.vault,
-			Requests: postgres.NewRequests(pool), Inspect: inspect, Gate: s.gate(), Crowded: s.crowded, Now: now, NewImage: newImage,
+			Requests: postgres.NewRequests(pool), Inspect: inspect, Gate: s.gate(), Crowded: s.crowded, Holdup: s.retention.refuses, Now: now, NewImage: newImage,
 		},
 		process: usecase.Process{
 			Record: s.ledger, Vault: s.vault, Blobs: s.blobs, Cutter: cut, Attempts: postgres.NewAttempts(pool), Reads: s.reads(), Now: now,
@@ -54,12 +55,12 @@ func (s *service) openUses(context.Context) error {
 			Record: s.ledger, Vault: s.vault, Blobs: s.blobs, Notary: notary{s.tree, s.logKeys}, Now: now,
 		},
 		deleteDue: usecase.DeleteDue{
-			Record: s.ledger, Blobs: s.blobs, Retention: s.policy, Images: dueImages{s}, Leases: leases, Deliveries: deliveries, Now: now,
+			Record: s.ledger, Blobs: s.blobs, Retention: s.policy, Images: dueImages{s}, Leases: leases, Deliveries: deliveries, Now: s.retention.now,
 		},
 		sweep: usecase.Sweep{Vault: s.vault, Blobs: s.blobs, Wall: time.Now},
 
 		compareKeys: usecase.CompareKeys{Record: s.ledger, Endings: s.ledger, Keys: s.vault, Policy: s.policy, Now: now},
-		endKeys:     usecase.EndKeys{Record: s.ledger, Keys: s.vault, Policy: s.policy, Now: now},
+		endKeys:     usecase.EndKeys{Record: s.ledger, Keys: s.vault, Policy: s.policy, Held: s.retention.heldKeys, Now: s.retention.now},
 	}
 	return nil
 }

@@ -46,7 +46,7 @@ func NewService(now usecase.Now, cutter Cutter) *Service {
 	s.Upload = usecase.Upload{
 		Record: processing{s.Record, s}, Vault: vault, Blobs: s.Blobs, Retention: policy, Secrets: Secrets{}, Requests: &Requests{},
 		Inspect: Inspect, Gate: NewGate(Uploads{}, s.Told, s.Record, vault, now),
-		Crowded: func() bool { return false }, Now: now, NewImage: s.newImage,
+		Crowded: func() bool { return false }, Holdup: func() error { return nil }, Now: now, NewImage: s.newImage,
 	}
 	s.Watch = usecase.Watch{Record: s.Record}
 	s.Preview = usecase.Preview{Record: s.Record, Vault: vault, Blobs: s.Blobs, Shrinker: cutter, Reads: reads}

@@ -12,6 +12,8 @@ var (
 	// "image.too_large"
 	code = regexp.MustCompile(`^[a-z]{1,20}\.[a-z_]{1,30}$`)
 	word = regexp.MustCompile(`^[a-z]{1,20}$`)
+	// "idempotency_answer", a kind of the retention data
+	kind = regexp.MustCompile(`^[a-z]{1,20}(_[a-z]{1,20}){0,2}$`)
 )
 
 func routeLabel(s string) string {
@@ -23,6 +25,7 @@ func routeLabel(s string) string {
 
 func codeLabel(s string) string { return only(code, s) }
 func wordLabel(s string) string { return only(word, s) }
+func kindLabel(s string) string { return only(kind, s) }
 
 func only(form *regexp.Regexp, s string) string {
 	if form.MatchString(s) {

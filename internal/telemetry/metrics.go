@@ -32,6 +32,8 @@ type Metrics struct {
 	waiting     prometheus.Gauge
 	overdue     prometheus.Gauge
 	overdueBy   prometheus.Gauge
+	late        *prometheus.GaugeVec
+	heldUp      prometheus.Gauge
 
 	keysLive        prometheus.Gauge
 	keysResurrected prometheus.Counter
@@ -61,6 +63,9 @@ func NewMetrics(build Build) *Metrics {
 		overdue:        gauge("deletions_overdue", "Photos past their deadline and not deleted; anything but 0 breaks a promise."),
 		overdueBy:      gauge("deletions_overdue_seconds", "How long the longest of them is overdue."),
 
+		late:   gauges("retention_late_seconds", "How long the oldest due deletion of a kind of data is late; 900 and more needs somebody.", "kind"),
+		heldUp: gauge("retention_uploads_held_up", "1 while no photo is taken because deletions are late."),
+
 		keysLive:        gauge("vault_keys_live", "Keys that are not destroyed, as last compared."),
 		keysResurrected: prometheus.NewCounter(prometheus.CounterOpts{Namespace: namespace, Name: "vault_keys_resurrected_total", Help: "Keys found alive although the record has destroyed them, and destroyed again."}),
 		keysDoubtful:    gauge("vault_keys_without_fact", "Live keys without a fact, so many that the record must have lost some; anything but 0 needs somebody."),
@@ -70,7 +75,7 @@ func NewMetrics(build Build) *Metrics {
 	about.WithLabelValues(build.Version, build.Revision, build.Go).Set(1)
 	m.registry.MustRegister(
 		m.requests, m.requestSeconds, m.refused, m.stageSeconds, m.slots, m.slotsInUse,
-		m.queue, m.published, m.signed, m.signedAge, m.lag, m.viewStopped, m.verified, m.broken, m.waiting, m.overdue, m.overdueBy, about,
+		m.queue, m.published, m.signed, m.signedAge, m.lag, m.viewStopped, m.verified, m.broken, m.waiting, m.overdue, m.overdueBy, m.late, m.heldUp, about,
 		m.keysLive, m.keysResurrected, m.keysDoubtful, m.factsMissing,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
@@ -145,6 +150,20 @@ func (m *Metrics) Waiting(n int64) { m.waiting.Set(float64(n)) }
 func (m *Metrics) Overdue(count int64, longest time.Duration) {
 	m.overdue.Set(float64(count))
 	m.overdueBy.Set(longest.Seconds())
+}
+
+// Retention says how long the oldest due deletion of a kind of data is late.
+func (m *Metrics) Retention(kind string, late time.Duration) {
+	m.late.WithLabelValues(kindLabel(kind)).Set(late.Seconds())
+}
+
+// HeldUp says whether photos are refused because deletions are late.
+func (m *Metrics) HeldUp(refused bool) {
+	value := 0.0
+	if refused {
+		value = 1
+	}
+	m.heldUp.Set(value)
 }
 
 // Vault says what a comparison of the vault with the record has found.

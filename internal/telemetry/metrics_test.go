@@ -22,6 +22,8 @@ func exercised() *Metrics {
 	m.View("images", 5, true)
 	m.Waiting(7)
 	m.Overdue(6, 7*time.Second)
+	m.Retention("api_log", 11*time.Second)
+	m.HeldUp(true)
 	m.Verified(8, true)
 	m.Checkpoint(9, 10*time.Second)
 	return m
@@ -49,6 +51,8 @@ func TestEveryMetricAndItsLabels(t *testing.T) {
 		"bgremover_record_published_seq":          nil,
 		"bgremover_record_queue_appends":          nil,
 		"bgremover_uploads_refused_total":         {"code"},
+		"bgremover_retention_late_seconds":        {"kind"},
+		"bgremover_retention_uploads_held_up":     nil,
 
 		"bgremover_vault_keys_live":              nil,
 		"bgremover_vault_keys_resurrected_total": nil,
@@ -91,6 +95,8 @@ func TestValues(t *testing.T) {
 		`bgremover_record_checkpoint_size 9`,
 		`bgremover_record_checkpoint_age_seconds 10`,
 		`bgremover_deletions_overdue_seconds 7`,
+		`bgremover_retention_late_seconds{kind="api_log"} 11`,
+		`bgremover_retention_uploads_held_up 1`,
 		`bgremover_http_request_seconds_sum{route="GET /v1/images/{id}"} 1`,
 		`bgremover_http_requests_total{route="GET /v1/images/{id}",status="200"} 1`,
 		`bgremover_projection_lag_facts{view="images"} 5`,
@@ -133,6 +139,8 @@ func TestLabels(t *testing.T) {
 		"a file name":         {codeLabel, "IMG_2041.jpg", other},
 		"an address":          {codeLabel, "me@example.org", other},
 		"a network address":   {wordLabel, "192.0.2.1", other},
+		"a kind of data":      {kindLabel, "idempotency_answer", "idempotency_answer"},
+		"a name as a kind":    {kindLabel, "IMG_2041", other},
 		"stage":               {wordLabel, "foreground", "foreground"},
 	}
 	for name, tt := range tests {

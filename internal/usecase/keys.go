@@ -44,8 +44,8 @@ type DueKey struct {
 
 // DueKeys lists keys whose time has come.
 type DueKeys interface {
-	// DueKeys lists live keys that are due at a time, the earliest first.
-	DueKeys(ctx context.Context, now time.Time, limit int) ([]DueKey, error)
+	// DueKeys lists live keys that are due at a time, the earliest first, but for those of some kinds.
+	DueKeys(ctx context.Context, now time.Time, limit int, but ...string) ([]DueKey, error)
 	AliveKeys
 }
 
@@ -61,7 +61,9 @@ type EndKeys struct {
 	Record Record
 	Keys   DueKeys
 	Policy KeyPolicy
-	Now    Now
+	// Held returns the kinds of keys whose end a legal hold stops; nil: none is.
+	Held func(ctx context.Context) ([]string, error)
+	Now  Now
 }
 
 // keysAtOnce is how many keys one append ends.
@@ -69,9 +71,15 @@ const keysAtOnce = 100
 
 // Do destroys what is due now and returns how many keys it destroyed.
 func (e EndKeys) Do(ctx context.Context) (destroyed int, err error) {
+	var held []string
+	if e.Held != nil {
+		if held, err = e.Held(ctx); err != nil {
+			return 0, fmt.Errorf("ask which keys are held: %w", err)
+		}
+	}
 	for {
 		now := e.Now()
-		due, err := e.Keys.DueKeys(ctx, now, keysAtOnce)
+		due, err := e.Keys.DueKeys(ctx, now, keysAtOnce, held...)
 		if err != nil {
 			return destroyed, fmt.Errorf("list due keys: %w", err)
 		}

@@ -82,9 +82,9 @@ func (s *keyStore) SetCompared(_ context.Context, seq int64) error {
 	return nil
 }
 
-func (s *keyStore) DueKeys(_ context.Context, now time.Time, limit int) (due []usecase.DueKey, err error) {
+func (s *keyStore) DueKeys(_ context.Context, now time.Time, limit int, but ...string) (due []usecase.DueKey, err error) {
 	for _, id := range slices.Sorted(maps.Keys(s.due)) {
-		if _, live := s.live[id]; live && !s.due[id].After(now) && len(due) < limit {
+		if _, live := s.live[id]; live && !slices.Contains(but, system.KeyKind(id)) && !s.due[id].After(now) && len(due) < limit {
 			due = append(due, usecase.DueKey{ID: id, Kind: system.KeyKind(id), Due: s.due[id]})
 		}
 	}
@@ -463,6 +463,32 @@ func TestEndKeys(t *testing.T) {
 	end.Now = func() time.Time { return noon.Add(24 * time.Hour) }
 	if n, err := end.Do(t.Context()); n != 0 || err != nil {
 		t.Errorf("against the policy: %d, %v", n, err)
+	}
+}
+
+// A hold stops the keys of its kind, however many are due, and no others.
+func TestEndKeysUnderAHold(t *testing.T) {
+	r := newKeyRecord()
+	for n := range 150 {
+		id := personal.KeyID(fmt.Sprintf("disclosure/%03d", n))
+		r.begin(t, id)
+		r.keys.due[id] = noon
+	}
+	r.begin(t, "visit/1")
+	r.keys.due["visit/1"] = noon
+	end := r.endKeys()
+	end.Held = func(context.Context) ([]string, error) { return []string{"disclosure"}, nil }
+	if n, err := end.Do(t.Context()); n != 1 || err != nil {
+		t.Errorf("under a hold: %d, %v", n, err)
+	}
+	broken := errors.New("the view is away")
+	end.Held = func(context.Context) ([]string, error) { return nil, broken }
+	if n, err := end.Do(t.Context()); n != 0 || !errors.Is(err, broken) {
+		t.Errorf("not knowing what is held: %d, %v", n, err)
+	}
+	end.Held = nil
+	if n, err := end.Do(t.Context()); n != 150 || err != nil {
+		t.Errorf("when it is released: %d, %v", n, err)
 	}
 }
 

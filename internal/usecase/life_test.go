@@ -35,6 +35,7 @@ type world struct {
 	told     *fake.Decisions
 	readers  fake.Readers
 	crowded  bool
+	holdup   usecase.Holdup
 	policy   fake.Retention
 	at       time.Time
 	next     int
@@ -68,7 +69,7 @@ func (w *world) newImage() id.Image {
 func (w *world) upload() usecase.Upload {
 	return usecase.Upload{
 		Record: w.record, Vault: w.vault, Blobs: w.blobs, Retention: w.policy, Secrets: fake.Secrets{}, Requests: w.requests,
-		Inspect: inspected, Gate: fake.NewGate(fake.Uploads{}, w.told, w.record, w.vault, w.now), Crowded: func() bool { return w.crowded }, Now: w.now, NewImage: w.newImage,
+		Inspect: inspected, Gate: fake.NewGate(fake.Uploads{}, w.told, w.record, w.vault, w.now), Crowded: func() bool { return w.crowded }, Holdup: w.holdup.Refuses, Now: w.now, NewImage: w.newImage,
 	}
 }
 

@@ -144,3 +144,19 @@ func TestRateIsOfTheLastMinutes(t *testing.T) {
 		t.Errorf("%v", rate)
 	}
 }
+
+// While deletions are late, a photo is refused before anything is kept of it.
+func TestNoPhotoIsTakenWhileDeletionsAreLate(t *testing.T) {
+	w := newWorld()
+	w.holdup.Judge(noon.Add(time.Hour), []usecase.Standing{{Kind: "api_log", Due: noon}}, 0)
+	if _, err := w.upload().Do(t.Context(), usecase.UploadCommand{Picture: []byte("a photo")}); !errors.Is(err, usecase.ErrStalled) {
+		t.Errorf("got %v", err)
+	}
+	if w.stored(t) != 0 || w.story() != "" {
+		t.Errorf("kept %d objects, recorded %q", w.stored(t), w.story())
+	}
+	w.holdup.Judge(noon.Add(time.Hour), nil, 0)
+	if _, err := w.upload().Do(t.Context(), usecase.UploadCommand{Picture: []byte("a photo")}); err != nil {
+		t.Errorf("when they have caught up: %v", err)
+	}
+}

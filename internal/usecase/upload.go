@@ -41,7 +41,8 @@ type Upload struct {
 	Requests  Requests
 	Inspect   Inspect
 	Gate      Gate
-	Crowded   func() bool // more pictures wait for their cutout than can be cut out soon
+	Crowded   func() bool  // more pictures wait for their cutout than can be cut out soon
+	Holdup    func() error // why no picture is taken, as when deletions are late; nil while they are taken
 	Now       Now
 	NewImage  NewImage
 }
@@ -75,6 +76,9 @@ func (u Upload) Do(ctx context.Context, cmd UploadCommand) (Uploaded, error) {
 	}
 	head, err := u.Inspect(cmd.Picture)
 	if err != nil {
+		return Uploaded{}, err
+	}
+	if err := u.Holdup(); err != nil {
 		return Uploaded{}, err
 	}
 	if u.Crowded() {

@@ -130,20 +130,26 @@ func TestHours(t *testing.T) {
 
 func TestPurge(t *testing.T) {
 	tests := map[string]struct {
-		now  time.Time
+		upTo time.Time
 		rows int64
 	}{
-		"within the year":            {noon.AddDate(1, 0, 0), 0},
-		"until its hour is a year":   {noon.AddDate(1, 0, 0).Add(time.Hour - time.Second), 0},
-		"its hour ended a year ago":  {noon.AddDate(1, 0, 0).Add(time.Hour), 2},
-		"its hour ended long before": {noon.AddDate(3, 0, 0), 2},
+		"an hour before":        {noon.Add(-time.Hour), 0},
+		"a moment before":       {noon.Add(-time.Microsecond), 0},
+		"when its hour began":   {noon, 2},
+		"when it was long over": {noon.AddDate(3, 0, 0), 2},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			db := open(t)
-			apply(t, db, at(noon, took(1)))
+			if hour, rows, err := analytics.Oldest(t.Context(), db); err != nil || !hour.IsZero() || rows != 0 {
+				t.Errorf("of nothing: %v, %d, %v", hour, rows, err)
+			}
+			apply(t, db, at(noon.Add(59*time.Minute), took(1)))
+			if hour, rows, err := analytics.Oldest(t.Context(), db); err != nil || hour != noon || rows != 2 {
+				t.Errorf("the oldest hour: %v, %d, %v", hour, rows, err)
+			}
 			err := pgx.BeginFunc(t.Context(), db, func(tx pgx.Tx) error {
-				got, err := analytics.Purge(t.Context(), tx, tt.now)
+				got, err := analytics.Purge(t.Context(), tx, tt.upTo)
 				if got != tt.rows {
 					t.Errorf("purged %d, want %d", got, tt.rows)
 				}

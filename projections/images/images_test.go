@@ -225,14 +225,13 @@ func TestPurge(t *testing.T) {
 	deletedAt := noon.Add(time.Hour)
 	tests := map[string]struct {
 		deleted bool
-		now     time.Time
+		upTo    time.Time
 		kept    bool
 	}{
-		"not deleted":             {now: noon.AddDate(1, 0, 0), kept: true},
-		"deleted a moment ago":    {deleted: true, now: deletedAt, kept: true},
-		"not quite 30 days ago":   {deleted: true, now: deletedAt.Add(images.CapabilityKept - time.Millisecond), kept: true},
-		"deleted 30 days ago":     {deleted: true, now: deletedAt.Add(images.CapabilityKept)},
-		"deleted a long time ago": {deleted: true, now: noon.AddDate(1, 0, 0)},
+		"not deleted":            {upTo: noon.AddDate(1, 0, 0), kept: true},
+		"deleted after that":     {deleted: true, upTo: deletedAt.Add(-time.Millisecond), kept: true},
+		"deleted just then":      {deleted: true, upTo: deletedAt},
+		"deleted a while before": {deleted: true, upTo: noon.AddDate(1, 0, 0)},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -244,8 +243,12 @@ func TestPurge(t *testing.T) {
 				r.add(image.Stream(img), noon, image.Deleted{Why: image.BecauseDue, Due: noon.Add(time.Hour), Actual: deletedAt})
 			}
 			apply(t, db, r.facts...)
+			oldest, hashes, err := images.OldestCapability(t.Context(), db)
+			if err != nil || tt.deleted != (hashes == 1) || tt.deleted != oldest.Equal(deletedAt) {
+				t.Errorf("the oldest capability: %v, %d, %v", oldest, hashes, err)
+			}
 			for range 2 { // the second time there is nothing left to purge
-				purge(t, db, tt.now)
+				purge(t, db, tt.upTo)
 				apply(t, db, r.facts...)
 			}
 			got, err := images.Get(t.Context(), db, img)
@@ -255,17 +258,17 @@ func TestPurge(t *testing.T) {
 			if kept := got.Capability.Matches(capability); kept != tt.kept {
 				t.Errorf("capability kept: %v, want %v", kept, tt.kept)
 			}
-			if purged := purge(t, db, tt.now); purged != 0 {
+			if purged := purge(t, db, tt.upTo); purged != 0 {
 				t.Errorf("purged %d more", purged)
 			}
 		})
 	}
 }
 
-func purge(t *testing.T, db *pgxpool.Pool, now time.Time) (n int64) {
+func purge(t *testing.T, db *pgxpool.Pool, upTo time.Time) (n int64) {
 	t.Helper()
 	err := pgx.BeginFunc(t.Context(), db, func(tx pgx.Tx) (err error) {
-		n, err = images.Purge(t.Context(), tx, now)
+		n, err = images.Purge(t.Context(), tx, upTo)
 		return err
 	})
 	if err != nil {

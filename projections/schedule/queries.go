@@ -15,24 +15,37 @@ type DB interface {
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 }
 
-// Late is what is past its deadline.
-type Late struct {
-	Count  int64
-	Oldest time.Time // the earliest deadline; zero when there is none
+// Due is what the record says of when things of a kind are due.
+type Due struct {
+	Next    time.Time // the earliest deadline, also one that is past; zero when nothing waits
+	Overdue int64     // how many are past theirs
 }
 
-// Overdue counts what waits of a kind whose deadline, as the record says it, was before t.
-func Overdue(ctx context.Context, db DB, kind string, t time.Time) (late Late, err error) {
+// DueOf returns the earliest deadline of a kind, and how many were before t.
+func DueOf(ctx context.Context, db DB, kind string, t time.Time) (due Due, err error) {
+	var next *time.Time
+	err = db.QueryRow(ctx,
+		`select (select min(due) from schedule.waiting where kind = $1),
+		        (select count(*) from schedule.waiting where kind = $1 and due < $2)`, kind, t).Scan(&next, &due.Overdue)
+	if err != nil {
+		return Due{}, fmt.Errorf("ask what is due: %w", err)
+	}
+	due.Next = orZero(next)
+	return due, nil
+}
+
+// Oldest returns when the oldest thing of a kind began of which the record says no deadline, zero when
+// none waits, and how many those are.
+func Oldest(ctx context.Context, db DB, kind string) (started time.Time, count int64, err error) {
 	var oldest *time.Time
 	err = db.QueryRow(ctx,
-		`select count(*), min(due)
+		`select min(started), count(*)
 		 from schedule.waiting
-		 where kind = $1 and due < $2`, kind, t).Scan(&late.Count, &oldest)
+		 where kind = $1 and due is null`, kind).Scan(&oldest, &count)
 	if err != nil {
-		return Late{}, fmt.Errorf("count what is overdue: %w", err)
+		return time.Time{}, 0, fmt.Errorf("find the oldest that waits: %w", err)
 	}
-	late.Oldest = orZero(oldest)
-	return late, nil
+	return orZero(oldest), count, nil
 }
 
 // Kind is what waits of one kind.
@@ -101,15 +114,27 @@ type Purge struct {
 	Kind   string
 	Due    time.Time
 	Actual time.Time
+	UpTo   time.Time // what began by then is gone; zero: not known
 	Count  int64
 	Total  int64 // with all before
 }
 
 // Purges returns what was deleted last of each kind.
 func Purges(ctx context.Context, db DB) ([]Purge, error) {
-	return collect[Purge](ctx, db, "list what was deleted",
-		`select kind, due, actual, count, total from schedule.purged order by kind`,
-		func(p *Purge) { p.Due, p.Actual = p.Due.UTC(), p.Actual.UTC() })
+	rows, err := db.Query(ctx, `select kind, due, actual, up_to, count, total from schedule.purged order by kind`)
+	if err != nil {
+		return nil, fmt.Errorf("list what was deleted: %w", err)
+	}
+	all, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (p Purge, err error) {
+		var upTo *time.Time
+		err = row.Scan(&p.Kind, &p.Due, &p.Actual, &upTo, &p.Count, &p.Total)
+		p.Due, p.Actual, p.UpTo = p.Due.UTC(), p.Actual.UTC(), orZero(upTo)
+		return p, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list what was deleted: %w", err)
+	}
+	return all, nil
 }
 
 // Stall is a kind whose deletions are late.

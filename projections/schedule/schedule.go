@@ -17,6 +17,8 @@ package schedule
 
 import (
 	_ "embed"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -43,6 +45,19 @@ const Picture = "image"
 var byKey = map[string]string{
 	"visit":      "technical",
 	"disclosure": "disclosure",
+}
+
+// ByKey lists the kinds that end with their keys, sorted.
+func ByKey() []string { return slices.Sorted(maps.Values(byKey)) }
+
+// KeyOf returns the kind of the keys that things of a kind end with; ok is false for one that ends otherwise.
+func KeyOf(kind string) (key string, ok bool) {
+	for key, ends := range byKey {
+		if ends == kind {
+			return key, true
+		}
+	}
+	return "", false
 }
 
 // Apply queues what some facts change.

@@ -146,12 +146,24 @@ func TestOverdueAndDecided(t *testing.T) {
 	}
 	r.add(event.Stream(streams[1]), noon, image.Deleted{})
 	apply(t, db, r.facts...)
-	late, err := schedule.Overdue(t.Context(), db, "image", noon.Add(3*time.Hour))
-	if want := (schedule.Late{Count: 2, Oldest: noon}); err != nil || late != want {
-		t.Errorf("overdue %+v, want %+v; %v", late, want, err)
+	due, err := schedule.DueOf(t.Context(), db, "image", noon.Add(3*time.Hour))
+	if want := (schedule.Due{Next: noon, Overdue: 2}); err != nil || due != want {
+		t.Errorf("due %+v, want %+v; %v", due, want, err)
 	}
-	if late, err := schedule.Overdue(t.Context(), db, "image", noon); err != nil || late != (schedule.Late{}) {
-		t.Errorf("overdue at their very deadline: %+v, %v", late, err)
+	if due, err := schedule.DueOf(t.Context(), db, "image", noon); err != nil || due != (schedule.Due{Next: noon}) {
+		t.Errorf("due at their very deadline: %+v, %v", due, err)
+	}
+	if due, err := schedule.DueOf(t.Context(), db, "technical", noon); err != nil || due != (schedule.Due{}) {
+		t.Errorf("of nothing: %+v, %v", due, err)
+	}
+	if oldest, n, err := schedule.Oldest(t.Context(), db, "image"); err != nil || n != 0 || !oldest.IsZero() {
+		t.Errorf("pictures without a deadline: %v, %d, %v", oldest, n, err)
+	}
+	r.add(visit.Stream("v"), noon.Add(time.Hour), visit.Began{})
+	r.add(visit.Stream("w"), noon, visit.Began{})
+	apply(t, db, r.facts[len(r.facts)-2:]...)
+	if oldest, n, err := schedule.Oldest(t.Context(), db, "technical"); err != nil || n != 2 || oldest != noon {
+		t.Errorf("days of visitors: %v, %d, %v", oldest, n, err)
 	}
 	if none, err := schedule.Decided(t.Context(), db, "image", 4, "", 10); err != nil || len(none) > 0 {
 		t.Errorf("decided by rules before revision 4: %+v, %v", none, err)
@@ -186,10 +198,13 @@ func TestRetentionItself(t *testing.T) {
 	r.add("retention/c", noon, system.HoldPlaced{Hold: hold, Kind: "payment", Fields: []string{"amount"}, Ground: personal.Sealed})
 	r.add("retention/d", noon, system.HoldPlaced{Hold: other, Kind: "technical", Fields: []string{"address", "agent"}, Ground: personal.Sealed})
 	r.add("retention/c", noon.Add(time.Hour), system.HoldReleased{Hold: hold, Ground: personal.Sealed})
+	for i, input := range []string{`{"kind":"analytics","started":"2025-03-02T12:00:00Z"}`, `{"kind":"analytics"}`} {
+		r.facts[i].Decision.Input = []byte(input)
+	}
 	apply(t, db, r.facts...)
 
 	purges, err := schedule.Purges(t.Context(), db)
-	if want := []schedule.Purge{{Kind: "analytics", Due: noon.Add(time.Hour), Actual: noon.Add(2 * time.Hour), Count: 4, Total: 7}}; err != nil || !reflect.DeepEqual(purges, want) {
+	if want := []schedule.Purge{{Kind: "analytics", Due: noon.Add(time.Hour), Actual: noon.Add(2 * time.Hour), UpTo: noon.AddDate(-1, 0, 0), Count: 4, Total: 7}}; err != nil || !reflect.DeepEqual(purges, want) {
 		t.Errorf("purged %+v, want %+v; %v", purges, want, err)
 	}
 	stalls, err := schedule.Stalls(t.Context(), db)

@@ -16,6 +16,7 @@ create table if not exists purged (
   kind   text        primary key,
   due    timestamptz not null,
   actual timestamptz not null,
+  up_to  timestamptz,               -- what began by then is gone, as the rule was asked
   count  bigint      not null,
   total  bigint      not null
 );

@@ -1,6 +1,7 @@
 package schedule
 
 import (
+	"encoding/json"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -65,11 +66,11 @@ func rare(b *pgx.Batch, env event.Envelope) {
 	switch e := env.Fact.(type) {
 	case system.RetentionPurged:
 		b.Queue(`
-			insert into purged as p (kind, due, actual, count, total)
-			values ($1, $2, $3, $4, $4)
+			insert into purged as p (kind, due, actual, up_to, count, total)
+			values ($1, $2, $3, $4, $5, $5)
 			on conflict (kind) do update
-			   set due = excluded.due, actual = excluded.actual, count = excluded.count, total = p.total + excluded.count`,
-			e.Kind, e.Due, e.Actual, e.Count)
+			   set due = excluded.due, actual = excluded.actual, up_to = greatest(p.up_to, excluded.up_to), count = excluded.count, total = p.total + excluded.count`,
+			e.Kind, e.Due, e.Actual, upTo(env.Decision), e.Count)
 	case system.RetentionStalled:
 		b.Queue(`
 			insert into late (kind, due, waiting, since)
@@ -95,6 +96,18 @@ func rare(b *pgx.Batch, env event.Envelope) {
 	case system.ClockJumpConfirmed:
 		b.Queue(`update clock set jump_from = null, jump_to = null`)
 	}
+}
+
+// upTo returns what the rule was asked about: when the youngest began of what was deleted. The
+// question stands in the record with its answer.
+func upTo(d *event.Decision) *time.Time {
+	var asked struct {
+		Started *time.Time `json:"started"`
+	}
+	if d == nil || json.Unmarshal(d.Input, &asked) != nil {
+		return nil
+	}
+	return asked.Started
 }
 
 // latest queues the latest time of some facts.

@@ -53,6 +53,9 @@ type Config struct {
 	Views  Projections
 	Heads  Heads
 
+	Retention Retention
+
+
 	Simulate Simulate     // tries rules on the record
 	To       *slog.Logger // our own log
 }
@@ -76,6 +79,8 @@ func Routes(c Config) http.Handler {
 	mux.HandleFunc("POST /vault/rotate", rotateVault(c.Vault, c.To))
 	mux.HandleFunc("POST /policy/simulate", simulate(c.Simulate, c.To))
 	mux.HandleFunc("GET /policy/decisions", decisions(c.Log, c.To))
+	mux.HandleFunc("GET /retention", retentionStatus(c.Retention, c.To))
+	mux.HandleFunc("POST /retention/confirm-clock", confirmClock(c.Retention, c.To))
 	mux.HandleFunc("GET /ground", ground(c.Ground))
 	return mux
 }

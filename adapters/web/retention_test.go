@@ -1,0 +1,79 @@
+package web_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/bgremover/bgremover/adapters/web"
+	"github.com/bgremover/bgremover/internal/usecase"
+)
+
+func TestRetentionPage(t *testing.T) {
+	const day = 24 * time.Hour
+	images := usecase.KindStatus{Kind: "image", Period: day, Rule: "retention.due", By: "its key", Waiting: 3, Due: noon.Add(90 * time.Minute)}
+	log := usecase.KindStatus{
+		Kind: "api_log", Period: 90 * day, Rule: "retention.deletion", By: "partitions", Waiting: 91, Due: noon.Add(-20 * time.Minute), Late: 20 * time.Minute,
+		Purged: &usecase.LastPurge{Actual: noon.AddDate(0, 0, -1), Count: 1, Total: 417},
+	}
+	late := log
+	late.Late = 5 * time.Minute
+	held := log
+	held.Late, held.KeptBy, held.Held = 0, []string{"hold"}, []string{"route"}
+	account := usecase.KindStatus{Kind: "account", Period: 30 * day, Rule: "retention.deletion", Why: "there are no accounts"}
+	tests := map[string]struct {
+		status usecase.RetentionStatus
+		err    error
+		code   int
+		says   []string
+		not    []string
+	}{
+		"photos wait": {
+			status: usecase.RetentionStatus{Now: noon, Revision: 4, Kinds: []usecase.KindStatus{account, images}}, code: 200,
+			says: []string{"2 March 2026, 12:00:00 UTC", "revision 4", "1 day", ">3<", "2026-03-02 13:30:00.000", "in 90 minutes", "there are no accounts", "one by one"},
+			not:  []string{"<strong>late by", "No photo is taken", "The clock has jumped"},
+		},
+		"nothing waits": {status: usecase.RetentionStatus{Now: noon, Kinds: []usecase.KindStatus{{Kind: "image"}}}, code: 200, says: []string{"nothing waits"}},
+		"late, and held up": {
+			status: usecase.RetentionStatus{Now: noon, HeldUp: true, Kinds: []usecase.KindStatus{log}}, code: 200,
+			says: []string{"late by 20 minutes", "No photo is taken", "1, 417 in all"},
+		},
+		"due, and soon gone": {status: usecase.RetentionStatus{Now: noon, Kinds: []usecase.KindStatus{late}}, code: 200, says: []string{"due since 5 minutes"}, not: []string{"<strong>late by"}},
+		"on hold":            {status: usecase.RetentionStatus{Now: noon, Kinds: []usecase.KindStatus{held}}, code: 200, says: []string{"kept by: hold", "on hold: <code>route</code>"}},
+		"a jump of the clock": {
+			status: usecase.RetentionStatus{Now: noon, Jump: &usecase.Jump{From: noon.Add(-time.Hour), To: noon}}, code: 200,
+			says: []string{"The clock has jumped", "11:00:00 UTC", "bgremover retention confirm-clock"},
+		},
+		"away": {err: errors.New("away"), code: 500, says: []string{"Something went wrong"}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			o := newOffice(t)
+			c := o.site.Config
+			pages := *c.Officer
+			pages.Retention = func(context.Context) (usecase.RetentionStatus, error) { return tt.status, tt.err }
+			c.Officer = &pages
+			o.world.site = web.New(c)
+			t.Cleanup(o.site.Stop)
+			if answer := o.get("/officer/retention"); answer.Code != 401 {
+				t.Errorf("without a session: %d", answer.Code)
+			}
+			answer := o.signIn().get("/officer/retention")
+			if answer.Code != tt.code {
+				t.Errorf("answered %d %s", answer.Code, answer.Body)
+			}
+			for _, part := range tt.says {
+				if !strings.Contains(answer.Body.String(), part) {
+					t.Errorf("the page does not say %q: %s", part, answer.Body)
+				}
+			}
+			for _, part := range tt.not {
+				if strings.Contains(answer.Body.String(), part) {
+					t.Errorf("the page says %q: %s", part, answer.Body)
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,107 @@
+package main
+
+import (
+	"encoding/json"
+	"io/fs"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/bgremover/bgremover/adapters/opa"
+	"github.com/bgremover/bgremover/internal/clock"
+	"github.com/bgremover/bgremover/internal/usecase"
+	"github.com/bgremover/bgremover/policies"
+)
+
+// retentionData is the part of the retention data that says who deletes.
+type retentionData struct {
+	Periods map[string]struct {
+		Executor string `json:"executor"`
+		Key      string `json:"key"`
+	} `json:"periods"`
+}
+
+func readRetention(t *testing.T) (d retentionData) {
+	t.Helper()
+	content, err := fs.ReadFile(policies.Bundle, "data/retention.json")
+	if err == nil {
+		err = json.Unmarshal(content, &d)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// Every kind of the retention data is deleted by somebody here, or it is said why nothing of it is kept.
+// The executors are those that the list names, and no others.
+func TestEveryKindHasAnExecutorOrAReason(t *testing.T) {
+	kinds := slices.Sorted(maps.Keys(readRetention(t).Periods))
+	for _, kind := range kinds {
+		if by, why := endedBy[kind], notHere[kind]; (by == "") == (why == "") {
+			t.Errorf("the kind %s is deleted by %q and not here because %q", kind, by, why)
+		}
+	}
+	known := slices.Sorted(maps.Keys(endedBy))
+	known = slices.Sorted(slices.Values(append(known, slices.Collect(maps.Keys(notHere))...)))
+	if !slices.Equal(kinds, known) {
+		t.Errorf("the data has %v, the lists have %v", kinds, known)
+	}
+	ground := &ground{}
+	clock, err := clock.Open(filepath.Join(t.TempDir(), "clock-offset"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &service{ground: ground, clock: clock}
+	s.apiLog = s.newAPILog()
+	executed := usecase.KindsOf(s.executors())
+	elsewhere := []string{"disclosure", "image", "preview", "result", "technical"} // by the picture, or by the key
+	if got := slices.Sorted(slices.Values(append(slices.Clone(executed), elsewhere...))); !slices.Equal(got, slices.Sorted(maps.Keys(endedBy))) {
+		t.Errorf("executors for %v, and %v elsewhere; the list has %v", executed, elsewhere, slices.Sorted(maps.Keys(endedBy)))
+	}
+	rules, err := opa.New(t.Context(), opa.Config{Bundle: policies.Bundle, ImagePeriod: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, kind := range executed {
+		if _, _, err := rules.Limit(t.Context(), kind, time.Now(), time.Time{}); err != nil {
+			t.Errorf("the rules know no limit of %s: %v", kind, err)
+		}
+	}
+}
+
+func TestPrintRetention(t *testing.T) {
+	noon := time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
+	status := usecase.RetentionStatus{
+		Now: noon, Revision: 4, HeldUp: true, Jump: &usecase.Jump{From: noon, To: noon.Add(time.Hour)},
+		Kinds: []usecase.KindStatus{
+			{Kind: "account", Period: 30 * 24 * time.Hour, Rule: "retention.deletion", Why: "there are no accounts"},
+			{
+				Kind: "api_log", Period: 90 * 24 * time.Hour, Rule: "retention.deletion", By: "partitions", Waiting: 90, Due: noon.Add(-20 * time.Minute),
+				Late: 20 * time.Minute, Purged: &usecase.LastPurge{Actual: noon.AddDate(0, 0, -1), Count: 2, Total: 7},
+			},
+			{Kind: "technical", Period: 90 * 24 * time.Hour, Rule: "keys.due", By: "keys", Waiting: 1, Due: noon.Add(-time.Hour), KeptBy: []string{"hold"}},
+		},
+	}
+	const kept = `KIND       PERIOD   RULE                WAITING  DUE                LATE   KEPT BY  LAST DELETED
+api_log    90 days  retention.deletion  90       2026-03-02 11:40Z  20m0s  -        2026-03-01 12:00Z: 2
+technical  90 days  keys.due            1        2026-03-02 11:00Z  -      hold     -
+`
+	const rest = `
+the engine's time is 2026-03-02 12:00Z; the rules are revision 4
+no photo is taken: deletions are late
+the clock jumped from 2026-03-02 12:00Z to 2026-03-02 13:00Z: look at it, then bgremover retention confirm-clock; until then nothing but pictures is deleted because of its time
+`
+	for all, want := range map[bool]string{
+		false: kept + rest,
+		true:  kept + "\nNOT KEPT HERE  PERIOD   BECAUSE\naccount        30 days  there are no accounts\n" + rest,
+	} {
+		var out strings.Builder
+		if err := printRetention(&out, status, all); err != nil || out.String() != want {
+			t.Errorf("all %v: printed\n%s\nwant\n%s\n%v", all, out.String(), want, err)
+		}
+	}
+}

@@ -111,7 +111,7 @@ func (s *Site) officerRoutes(sameOrigin *http.CrossOriginProtection) []route {
 		return nil
 	}
 	pages := officer.New(*s.Officer, s.HTTPS)
-	return []route{
+	return append(s.deskRoutes(pages, sameOrigin), []route{
 		{"GET /officer", scope.Staff, brief, http.HandlerFunc(officer.Home)},
 		{"GET /officer/{$}", scope.Staff, brief, http.HandlerFunc(officer.Home)},
 		{"GET /officer/enter", scope.Staff, brief, pages.Door()},
@@ -125,7 +125,7 @@ func (s *Site) officerRoutes(sameOrigin *http.CrossOriginProtection) []route {
 		{"GET /officer/log/{n}", scope.Staff, brief, pages.Fact()},
 		{"GET /officer/log/{n}/body", scope.Staff, brief, pages.Body()},
 		{"GET /officer/security", scope.Staff, brief, pages.Security()},
-	}
+	}...)
 }
 
 func asset(w http.ResponseWriter, r *http.Request) {

@@ -34,6 +34,7 @@ type Config struct {
 	Types    []event.Name // every kind of fact that there can be
 	// CheckpointEvery is how long a fact waits for the next public checkpoint at most.
 	CheckpointEvery time.Duration
+	Desk            *Desk // for requests from outside; may be nil: then there are no pages about them
 	Retention       Retention // of what ends by its time; may be nil: then there is no page about it
 	Trials          *Trials   // of other rules; may be nil: then there is no page about it
 	Security        *Security // may be nil: then there is no page about it

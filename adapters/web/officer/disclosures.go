@@ -1,0 +1,288 @@
+package officer
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/bgremover/bgremover/adapters/web/answer"
+	"github.com/bgremover/bgremover/adapters/web/page"
+	"github.com/bgremover/bgremover/domain/disclosure"
+	"github.com/bgremover/bgremover/domain/id"
+	"github.com/bgremover/bgremover/domain/refusal"
+	"github.com/bgremover/bgremover/internal/usecase"
+	"github.com/bgremover/bgremover/projections/disclosures"
+	"github.com/bgremover/bgremover/projections/trail"
+)
+
+// Desk is where requests for data from outside are handled: what is done there by
+// usecase.DisclosureDesk, what is listed from the view of disclosures.
+type Desk struct {
+	Work     DeskWork
+	CaughtUp func(ctx context.Context) error // with the view
+	List     func(ctx context.Context) ([]disclosures.Disclosure, error)
+	Get      func(ctx context.Context, which id.Disclosure) (disclosures.Disclosure, error)
+	Choices  func() (Choices, error) // of the rules in force
+}
+
+// DeskWork is usecase.DisclosureDesk.
+type DeskWork interface {
+	Register(ctx context.Context, o usecase.Officer, r usecase.Registration) (id.Disclosure, error)
+	Approve(ctx context.Context, o usecase.Officer, which id.Disclosure) error
+	Decide(ctx context.Context, o usecase.Officer, which id.Disclosure) error
+	Refuse(ctx context.Context, o usecase.Officer, which id.Disclosure) error
+	Make(ctx context.Context, o usecase.Officer, which id.Disclosure) ([]byte, error)
+	Tell(ctx context.Context, o usecase.Officer, which id.Disclosure) error
+	Unreachable(ctx context.Context, o usecase.Officer, which id.Disclosure) error
+	Defer(ctx context.Context, o usecase.Officer, which id.Disclosure, until time.Time) error
+	Read(ctx context.Context, o usecase.Officer, which id.Disclosure, reason string) (usecase.Unsealed, error)
+}
+
+// Choices are the words that a request is written down with: those of the rules' data, and what
+// only authorities have.
+type Choices struct {
+	Senders, Categories, Bases, Purposes []string
+	Approvals                            map[string]int64 // how many a category takes
+}
+
+const disclosuresPath = "/officer/disclosures"
+
+// makingLasts is how long putting an export together may take.
+const makingLasts = 5 * time.Minute
+
+var (
+	disclosuresPage = page.Must(templates, "base.html", "disclosures.html")
+	registerPage    = page.Must(templates, "base.html", "disclosure_new.html")
+	disclosurePage  = page.Must(templates, "base.html", "disclosure.html")
+)
+
+// Disclosures serves the list of requests.
+func (p Pages) Disclosures() http.Handler {
+	return p.signedIn(func(w http.ResponseWriter, r *http.Request, o usecase.Officer) {
+		if err := p.deskCaughtUp(r.Context()); err != nil {
+			answer.Fail(w, r, err)
+			return
+		}
+		all, err := p.Desk.List(r.Context())
+		if err != nil {
+			answer.Fail(w, r, err)
+			return
+		}
+		disclosuresPage.Show(w, r, http.StatusOK, struct {
+			frame
+			Path string
+			All  []disclosures.Disclosure
+			Most int
+		}{frameOf(o), disclosuresPath, all, disclosures.Most})
+	})
+}
+
+// registration is what the form for a new request shows: what was written, to be mended.
+type registration struct {
+	frame
+	Path    string
+	Choices Choices
+	Form    url.Values
+	Problem *refusal.Error
+}
+
+// Value returns what was written into a field.
+func (r registration) Value(field string) string { return r.Form.Get(field) }
+
+// NewDisclosure serves the form for a new request.
+func (p Pages) NewDisclosure() http.Handler {
+	return p.signedIn(func(w http.ResponseWriter, r *http.Request, o usecase.Officer) {
+		p.form(w, r, o, url.Values{}, nil)
+	})
+}
+
+// form shows the form for a new request, with what is wrong with it.
+func (p Pages) form(w http.ResponseWriter, r *http.Request, o usecase.Officer, written url.Values, problem *refusal.Error) {
+	choices, err := p.Desk.Choices()
+	if err != nil {
+		answer.Fail(w, r, err)
+		return
+	}
+	status := http.StatusOK
+	if problem != nil {
+		status = http.StatusBadRequest
+	}
+	registerPage.Show(w, r, status, registration{frameOf(o), disclosuresPath, choices, written, problem})
+}
+
+// Register takes a new request.
+func (p Pages) Register() http.Handler {
+	return p.signedIn(func(w http.ResponseWriter, r *http.Request, o usecase.Officer) {
+		if err := r.ParseForm(); err != nil {
+			answer.Fail(w, r, err)
+			return
+		}
+		which, err := p.Desk.Work.Register(r.Context(), o, registrationOf(r.PostForm))
+		if refused, ok := refusal.As(err); ok && refused.Kind == refusal.Invalid {
+			p.form(w, r, o, r.PostForm, refused)
+			return
+		}
+		if err != nil {
+			answer.Fail(w, r, err)
+			return
+		}
+		http.Redirect(w, r, disclosureLink(which), http.StatusSeeOther)
+	})
+}
+
+// registrationOf reads the form.
+func registrationOf(f url.Values) usecase.Registration {
+	get := func(field string) string { return strings.TrimSpace(f.Get(field)) }
+	purpose := get("purpose")
+	if get("from") == disclosure.Authority {
+		purpose = disclosure.Order
+	}
+	return usecase.Registration{PublicKey: get("key"), Request: disclosure.Request{
+		From: get("from"), Country: get("country"), Category: get("category"), Basis: get("basis"), Purpose: purpose,
+		Fields:  strings.FieldsFunc(get("fields"), func(c rune) bool { return c == ',' || c == ' ' }),
+		Expires: endOf(get("expires")), Reference: get("reference"), Text: get("text"), Sender: get("sender"),
+		Address: get("address"), FirstDay: get("first_day"), LastDay: get("last_day"),
+	}}
+}
+
+// endOf is when a day is over; zero when it is none.
+func endOf(day string) time.Time {
+	t, err := time.Parse(time.DateOnly, day)
+	if err != nil {
+		return time.Time{}
+	}
+	return t.AddDate(0, 0, 1)
+}
+
+func disclosureLink(which id.Disclosure) string { return disclosuresPath + "/" + string(which) }
+
+// one is what the page of one request shows.
+type one struct {
+	frame
+	Path     string
+	Link     string
+	Is       disclosures.Disclosure
+	Needs    int64 // approvals; 0 when the rules do not ask for any
+	Rows     []row
+	Subject  string
+	Unsealed *unsealed
+	Waiting  bool
+	MayMake  bool
+	MayTell  bool
+	Contact  bool // there is a way to those whom it concerns
+}
+
+// unsealed is what is personal in a request, opened for a reason that is recorded.
+type unsealed struct{ Sender, Reference, Text, Key, Address, FirstDay, LastDay string }
+
+// Disclosure serves one request with its story.
+func (p Pages) Disclosure() http.Handler {
+	return p.signedIn(func(w http.ResponseWriter, r *http.Request, o usecase.Officer) { p.disclosure(w, r, o, nil) })
+}
+
+func (p Pages) disclosure(w http.ResponseWriter, r *http.Request, o usecase.Officer, opened *unsealed) {
+	which := id.Disclosure(r.PathValue("id"))
+	shown, err := p.storyOf(r.Context(), which)
+	if err != nil {
+		answer.Fail(w, r, err)
+		return
+	}
+	shown.frame, shown.Unsealed = frameOf(o), opened
+	disclosurePage.Show(w, r, http.StatusOK, shown)
+}
+
+func (p Pages) storyOf(ctx context.Context, which id.Disclosure) (shown one, err error) {
+	if err := p.deskCaughtUp(ctx); err != nil {
+		return shown, err
+	}
+	shown = one{Path: disclosuresPath, Link: disclosureLink(which), Subject: subjectLink(disclosure.Stream(which))}
+	if shown.Is, err = p.Desk.Get(ctx, which); err != nil {
+		return shown, err
+	}
+	choices, err := p.Desk.Choices()
+	if err != nil {
+		return shown, err
+	}
+	if shown.Is.Sender == disclosure.Authority {
+		shown.Needs = choices.Approvals[shown.Is.Category]
+	}
+	shown.Contact = shown.Is.Category != disclosure.Technical
+	shown.Waiting = shown.Is.Outcome == disclosures.Pending
+	shown.MayMake = shown.Is.Outcome == disclosures.Permitted
+	shown.MayTell = len(shown.Is.Reasons) == 0 && !shown.Waiting && !shown.MayMake && shown.Is.Told == ""
+	if err := p.caughtUp(ctx); err != nil {
+		return shown, err
+	}
+	facts, err := p.Record.List(ctx, trail.Filter{Subject: disclosure.Stream(which), Oldest: true, Limit: onPage})
+	if err != nil {
+		return shown, err
+	}
+	shown.Rows, err = p.rows(ctx, facts)
+	return shown, err
+}
+
+// ReadDisclosure opens what is sealed in a request, for a reason.
+func (p Pages) ReadDisclosure() http.Handler {
+	return p.signedIn(func(w http.ResponseWriter, r *http.Request, o usecase.Officer) {
+		opened, err := p.Desk.Work.Read(r.Context(), o, id.Disclosure(r.PathValue("id")), r.PostFormValue("reason"))
+		if err != nil {
+			answer.Fail(w, r, err)
+			return
+		}
+		u := &unsealed{FirstDay: opened.Scope.FirstDay, LastDay: opened.Scope.LastDay}
+		u.Sender, _ = opened.Scope.Sender.Reveal() // what is erased stays empty, and the page says so
+		u.Reference, _ = opened.Request.Reference.Reveal()
+		u.Text, _ = opened.Request.Text.Reveal()
+		u.Key, _ = opened.Scope.Key.Reveal()
+		u.Address, _ = opened.Scope.Address.Reveal()
+		p.disclosure(w, r, o, u)
+	})
+}
+
+// OnDisclosure does one thing with a request and shows what became of it.
+func (p Pages) OnDisclosure(do func(DeskWork, context.Context, usecase.Officer, id.Disclosure) error) http.Handler {
+	return p.signedIn(func(w http.ResponseWriter, r *http.Request, o usecase.Officer) {
+		which := id.Disclosure(r.PathValue("id"))
+		if err := do(p.Desk.Work, r.Context(), o, which); err != nil {
+			answer.Fail(w, r, err)
+			return
+		}
+		http.Redirect(w, r, disclosureLink(which), http.StatusSeeOther)
+	})
+}
+
+// DeferDisclosure records until which day, inclusive, nobody may be told.
+func (p Pages) DeferDisclosure() http.Handler {
+	return p.signedIn(func(w http.ResponseWriter, r *http.Request, o usecase.Officer) {
+		which := id.Disclosure(r.PathValue("id"))
+		if err := p.Desk.Work.Defer(r.Context(), o, which, endOf(r.PostFormValue("until"))); err != nil {
+			answer.Fail(w, r, err)
+			return
+		}
+		http.Redirect(w, r, disclosureLink(which), http.StatusSeeOther)
+	})
+}
+
+// MakeDisclosure hands the sealed export out, once.
+func (p Pages) MakeDisclosure() http.Handler {
+	return p.signedIn(func(w http.ResponseWriter, r *http.Request, o usecase.Officer) {
+		which := id.Disclosure(r.PathValue("id"))
+		ctx, cancel := context.WithTimeout(r.Context(), makingLasts)
+		defer cancel()
+		sealed, err := p.Desk.Work.Make(ctx, o, which)
+		if err != nil {
+			answer.Fail(w, r, err)
+			return
+		}
+		h := w.Header()
+		h.Set("Content-Type", "application/octet-stream")
+		h.Set("Content-Disposition", `attachment; filename="disclosure-`+string(which)+`.json.age"`)
+		h.Set("Cache-Control", "no-store")
+		_, _ = w.Write(sealed) // the client may be gone; that it was made is in the record
+	})
+}
+
+// deskCaughtUp waits for the view of disclosures, and no longer than a person does.
+func (p Pages) deskCaughtUp(ctx context.Context) error { return behind(ctx, p.Desk.CaughtUp) }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"io/fs"
 	"maps"
+	"net/http"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -104,4 +105,72 @@ the clock jumped from 2026-03-02 12:00Z to 2026-03-02 13:00Z: look at it, then b
 			t.Errorf("all %v: printed\n%s\nwant\n%s\n%v", all, out.String(), want, err)
 		}
 	}
+}
+
+// With a clock that is ahead, everything whose time has come goes, each kind with a fact that carries its
+// decision; nothing is late because the service was off, and views that are made anew hold none of it.
+func TestRetentionIsExecutedAsTimePasses(t *testing.T) {
+	t.Parallel()
+	data := dataFolder(t)
+	s := serve(t, data)
+	gone := s.cutout(photo(t))
+	if res := s.ask(http.MethodGet, "/v1/images/"+gone.ID+"/result", gone.Capability); res.code != http.StatusOK {
+		t.Fatal(res)
+	}
+	until(t, "the deletion", func() bool { return s.status(gone) == "deleted" })
+	if _, err := s.post("/v1/images", "image", photo(t), http.Header{"Idempotency-Key": {"once"}}); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "a photo that waits", func() bool { return s.kept("image").Waiting == 1 })
+	if k := s.kept("image"); k.Late != 0 || k.Due.Before(time.Now().Add(23*time.Hour)) || k.Lasts() != "1 day" {
+		t.Errorf("a photo waits as %+v", k)
+	}
+	until(t, "figures, and a log of requests", func() bool { return s.kept("analytics").Waiting > 0 && s.kept("api_log").Waiting > 0 })
+	says(t, 1, "has not jumped", "retention", "confirm-clock", "--data", data)
+	s.stop()
+
+	s = serve(t, data, "--clock-offset", "9000h")
+	for _, kind := range []string{"analytics", "api_log", "capability", "idempotency_answer"} {
+		until(t, "the end of "+kind, func() bool { k := s.kept(kind); return k.Purged != nil && k.Purged.Count > 0 && k.Late == 0 })
+	}
+	until(t, "the end of photos", func() bool { return s.kept("image").Waiting == 0 })
+	purged := s.record("--type", "retention.purged.v1")
+	if len(purged) < 4 {
+		t.Errorf("the record has %d purges", len(purged))
+	}
+	for _, l := range purged {
+		if d := l.Decision; d == nil || d.Rule != "retention.deletion" || d.Outcome != "allow" {
+			t.Errorf("%s was decided as %+v", l.Data, d)
+		}
+	}
+	if late := s.record("--type", "retention.stalled.v1"); len(late) > 0 {
+		t.Errorf("late after a start: %+v", late)
+	}
+	if res := s.ask(http.MethodGet, "/v1/images/"+gone.ID, gone.Capability); res.code != http.StatusNotFound {
+		t.Errorf("a year later, its capability still opens something: %s", res)
+	}
+	again := s.upload(photo(t))
+	if left := again.DeleteBy.Sub(time.Now().Add(9000 * time.Hour)); left > 24*time.Hour {
+		t.Errorf("a new photo is deleted in %v", left)
+	}
+	says(t, 0, "identical", "rebuild", "--check", "--data", data)
+	if out := says(t, 0, "analytics", "retention", "--all", "--data", data); !strings.Contains(out, "there are no accounts") {
+		t.Errorf("retention prints %s", out)
+	}
+}
+
+// kept asks the service how it stands with one kind.
+func (r *running) kept(kind string) (found usecase.KindStatus) {
+	r.t.Helper()
+	out, errs, code := bgremover(r.t, "retention", "--json", "--data", r.data)
+	var status usecase.RetentionStatus
+	if err := json.Unmarshal([]byte(out), &status); err != nil || code != 0 {
+		r.t.Fatalf("retention: %d, %s%s", code, out, errs)
+	}
+	for _, k := range status.Kinds {
+		if k.Kind == kind {
+			found = k
+		}
+	}
+	return found
 }

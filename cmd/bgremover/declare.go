@@ -38,7 +38,7 @@ func (s *service) declare(ctx context.Context) error {
 	tick := time.NewTicker(declareEvery)
 	defer tick.Stop()
 	for {
-		err := errors.Join(s.declareRegion(ctx), s.declareModel(ctx), s.publishTexts(ctx))
+		err := errors.Join(s.declareRegion(ctx), s.declareModel(ctx), s.declareTransfers(ctx), s.publishTexts(ctx))
 		if err == nil || ctx.Err() != nil {
 			return nil
 		}

@@ -41,6 +41,7 @@ func (s *service) officerPages() *officer.Config {
 		Record:          s.office(),
 		Types:           ledger.Facts().Names(),
 		CheckpointEvery: s.cfg.Heads.Every + signingTakes,
+		Desk:            s.disclosureDesk(),
 		Retention:       s.retention.status,
 		Trials:          s.trialPages(),
 		Security:        s.securityFigures(),

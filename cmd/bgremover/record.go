@@ -13,6 +13,7 @@ import (
 	"github.com/bgremover/bgremover/projections/abuse"
 	"github.com/bgremover/bgremover/projections/analytics"
 	"github.com/bgremover/bgremover/projections/custody"
+	"github.com/bgremover/bgremover/projections/disclosures"
 	"github.com/bgremover/bgremover/projections/images"
 	"github.com/bgremover/bgremover/projections/schedule"
 	"github.com/bgremover/bgremover/projections/trail"
@@ -25,6 +26,7 @@ func views(d due) []projector.View {
 		{Name: analytics.Name, Schema: analytics.Schema, Apply: analytics.Apply, Purge: d.purge("analytics", analytics.Purge)},
 		{Name: schedule.Name, Schema: schedule.Schema, Apply: schedule.Apply},
 		{Name: abuse.Name, Schema: abuse.Schema, Apply: abuse.Apply, Purge: abuse.Purge},
+		{Name: disclosures.Name, Schema: disclosures.Schema, Apply: disclosures.Apply},
 		{Name: trail.Name, Schema: trail.Schema, Apply: trail.Apply},
 		{Name: custody.Name, Schema: custody.Schema, Apply: custody.Apply},
 	}

@@ -22,6 +22,7 @@ import (
 	"github.com/bgremover/bgremover/adapters/web/verify"
 	"github.com/bgremover/bgremover/deploy/verifier"
 	"github.com/bgremover/bgremover/domain/id"
+	"github.com/bgremover/bgremover/domain/policy"
 	"github.com/bgremover/bgremover/internal/clock"
 	"github.com/bgremover/bgremover/internal/config"
 	"github.com/bgremover/bgremover/internal/embedded"
@@ -48,6 +49,8 @@ type service struct {
 	compared  chan struct{} // closed once the vault was compared with the record
 	blobs     *blob.FS
 	policy    *opa.Policy
+	providers []policy.Provider // who works for the service
+	transfers []transfer        // to the providers' countries, and what the rules say of them
 	ledger    *ledger.Ledger
 	tree      *ledger.Tree
 	logKeys   *ledger.LogKeys
@@ -76,7 +79,7 @@ func openService(ctx context.Context, cfg config.Serve, log *slog.Logger) (_ *se
 		}
 	}()
 	steps := []func(context.Context) error{
-		s.openData, s.openGround, s.makeTables, s.openStores, s.openLedger, s.decideModel, s.openViews, s.openUses, s.openProcessor, s.openSite,
+		s.openData, s.openGround, s.makeTables, s.openStores, s.judgeTransfers, s.openLedger, s.decideModel, s.openViews, s.openUses, s.openProcessor, s.openSite,
 	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {

@@ -39,7 +39,7 @@ func TestSecurityPage(t *testing.T) {
 				[]abuse.Day{{Day: noon, Began: 211, Blocked: 7}},
 				[]officer.Answers{{Hour: hour, N: [6]int64{2: 9001, 4: 503}}},
 				officer.TechnicalData{Requests: noon, Visits: 1234, EndsNext: noon}, nil), 200,
-			[]string{"2 Mar, 11:00", "upload.rate", "network", ">417<", ">211<", ">7<", ">9001<", ">503<", ">1234<", "2 March 2026, 12:00:00 UTC", "begins on 2 March 2026"},
+			[]string{"2 Mar, 11:00", "upload.rate", "network", ">417<", ">211<", ">7<", ">9001<", ">503<", "of 1234 visitors", "2 March 2026, 12:00:00 UTC", "begins on 2 March 2026"},
 		},
 		"away":      {figures(nil, nil, nil, officer.TechnicalData{}, errors.New("away")), 500, []string{"Something went wrong"}},
 		"not wired": {nil, 404, nil},

@@ -200,7 +200,7 @@ func (s *FS) Open(ctx context.Context, name string) (io.ReadCloser, int64, error
 }
 
 // Delete implements [usecase.Blobs]. It does not wait for the disk: if a crash brings an
-// object back, its key is destroyed all the same, and the next sweep finds it.
+// object back, its key is destroyed all the same, and the next audit finds it.
 func (s *FS) Delete(ctx context.Context, name string) error {
 	at, err := pathOf(name)
 	if err == nil {

@@ -30,6 +30,7 @@ type Sentinel struct {
 	// Pool has connections that work as the sentinel's role.
 	Pool *pgxpool.Pool
 	d    *Database
+	keys usecase.HeldKeys // nil where the role sees them itself
 }
 
 var _ usecase.HeldKeys = (*Sentinel)(nil)
@@ -65,12 +66,21 @@ func OpenSentinel(ctx context.Context, d *Database) (*Sentinel, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Sentinel{pool, d}, nil
+	return &Sentinel{Pool: pool, d: d}, nil
+}
+
+// SentinelWithoutRole is for a database that lacks the role: it looks by the connections that
+// everybody uses, and by the vault. They are closed with the database.
+func SentinelWithoutRole(d *Database, v *Vault) *Sentinel {
+	return &Sentinel{Pool: d.App, d: d, keys: v}
 }
 
 // Grant lets the sentinel read all tables of some schemas of the service, and which keys are alive. What
 // it may read already stays as it is; a view that was made anew needs it again.
 func (s *Sentinel) Grant(ctx context.Context, schemas ...string) error {
+	if s.keys != nil {
+		return nil
+	}
 	err := pgx.BeginFunc(ctx, s.d.App, func(tx pgx.Tx) error {
 		if err := lockByName(ctx, tx, "grant to the sentinel"); err != nil {
 			return err
@@ -126,6 +136,9 @@ func grantSchemas(ctx context.Context, tx pgx.Tx, schemas []string) error {
 
 // LiveKeys implements [usecase.HeldKeys].
 func (s *Sentinel) LiveKeys(ctx context.Context, after personal.KeyID, limit int) ([]usecase.LiveKey, error) {
+	if s.keys != nil {
+		return s.keys.LiveKeys(ctx, after, limit)
+	}
 	rows, err := s.Pool.Query(ctx, `
 		select id, clock_timestamp() - made_at
 		  from vault.live_keys
@@ -147,6 +160,9 @@ func (s *Sentinel) LiveKeys(ctx context.Context, after personal.KeyID, limit int
 
 // Alive implements [usecase.AliveKeys].
 func (s *Sentinel) Alive(ctx context.Context, keys []personal.KeyID) ([]personal.KeyID, error) {
+	if s.keys != nil {
+		return s.keys.Alive(ctx, keys)
+	}
 	rows, err := s.Pool.Query(ctx, `select id from vault.live_keys where id = any ($1) order by id`, texts(keys))
 	if err != nil {
 		return nil, unavailable("look for live keys", err)
@@ -163,6 +179,19 @@ func (s *Sentinel) Oldest(ctx context.Context, sql string) (time.Time, error) {
 	var at pgtype.Timestamptz
 	if err := s.Pool.QueryRow(ctx, sql).Scan(&at); err != nil {
 		return time.Time{}, unavailable("look for the oldest row", err)
+	}
+	return at.Time.UTC(), nil
+}
+
+// OldestKey returns when the oldest live key of a kind was made, by the database's clock; zero when there is none.
+func (s *Sentinel) OldestKey(ctx context.Context, kind string) (time.Time, error) {
+	pool := s.Pool
+	if s.keys != nil {
+		pool = s.d.vault
+	}
+	var at pgtype.Timestamptz
+	if err := pool.QueryRow(ctx, `select min(made_at) from vault.live_keys where kind = $1`, kind).Scan(&at); err != nil {
+		return time.Time{}, unavailable("look for the oldest key", err)
 	}
 	return at.Time.UTC(), nil
 }

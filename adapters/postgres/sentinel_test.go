@@ -52,6 +52,15 @@ func TestSentinelSeesWhichKeysAreAlive(t *testing.T) {
 	if len(first) != 1 || first[0].ID != "image/a" || len(second) != 1 || second[0].ID != "visit/c" || second[0].Age < 0 || second[0].Age > time.Hour {
 		t.Errorf("listed %v, then %v", first, second)
 	}
+	for _, look := range []*Sentinel{s, SentinelWithoutRole(d, v.Vault)} {
+		oldest, err := look.OldestKey(t.Context(), "visit")
+		if err != nil || time.Since(oldest) > time.Hour {
+			t.Errorf("the oldest was made %v, %v", oldest, err)
+		}
+		if none, err := look.OldestKey(t.Context(), "account"); err != nil || !none.IsZero() {
+			t.Errorf("of a kind that there is not: %v, %v", none, err)
+		}
+	}
 }
 
 // The sentinel looks and touches nothing; of keys it sees none.
@@ -109,6 +118,11 @@ func TestSentinelRoleIsAskedFor(t *testing.T) {
 	if !errors.Is(err, ErrNoSentinelRole) {
 		t.Fatalf("got %v", err)
 	}
+	without := SentinelWithoutRole(d, newVault(t, d).Vault)
+	if keys, err := without.LiveKeys(t.Context(), "", 1); len(keys) != 0 || err != nil {
+		t.Errorf("without the role: %v, %v", keys, err)
+	}
+	must(t, without.Grant(t.Context(), "work"))
 	_, sql, _ := strings.Cut(err.Error(), "run\n\n")
 	sql, _, _ = strings.Cut(sql, "\n\nand")
 	superuser(t, server, sql)

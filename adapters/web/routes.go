@@ -94,6 +94,8 @@ func (s *Site) policyRoutes() []route {
 		{"GET /privacy/{version}", scope.Page, brief, s.Policy.PrivacyVersion()},
 		{"GET /promises", scope.Page, brief, s.Policy.PromisesPage()},
 		{"GET /v1/promises", scope.Problem, brief, s.Policy.PromisesJSON()},
+		{"GET /promises/badge.svg", scope.Problem, brief, s.Policy.BadgeSVG()},
+		{"GET /v1/badge.json", scope.Problem, brief, s.Policy.BadgeJSON()},
 		{"GET /models", scope.Page, brief, s.Models.Page()},
 		{"GET /v1/models", scope.Problem, brief, s.Models.JSON()},
 	}
@@ -111,13 +113,29 @@ func (s *Site) officerRoutes(sameOrigin *http.CrossOriginProtection) []route {
 		return nil
 	}
 	pages := officer.New(*s.Officer, s.HTTPS)
-	return append(s.deskRoutes(pages, sameOrigin), []route{
+	var signing []route
+	if s.Officer.Signatures != nil {
+		signing = []route{
+			{"GET /officer/attestations", scope.Staff, brief, pages.Attestations()},
+			{"POST /officer/attestations/{promise}", scope.Staff, brief, sameOrigin.Handler(pages.Sign())},
+			{"POST /officer/attestations/{promise}/withdraw", scope.Staff, brief, sameOrigin.Handler(pages.WithdrawSignature())},
+		}
+	}
+	if s.Officer.Rules != nil {
+		signing = append(signing,
+			route{"GET /officer/policy", scope.Staff, brief, pages.RulesList()},
+			route{"POST /officer/policy/{revision}/propose", scope.Staff, brief, sameOrigin.Handler(pages.ProposeRules())},
+			route{"POST /officer/policy/{revision}/approve", scope.Staff, brief, sameOrigin.Handler(pages.ApproveRules())},
+		)
+	}
+	signing = append(signing, s.deskRoutes(pages, sameOrigin)...)
+	return append(signing, []route{
 		{"GET /officer", scope.Staff, brief, http.HandlerFunc(officer.Home)},
 		{"GET /officer/{$}", scope.Staff, brief, http.HandlerFunc(officer.Home)},
 		{"GET /officer/enter", scope.Staff, brief, pages.Door()},
 		{"POST /officer/enter", scope.Staff, brief, sameOrigin.Handler(pages.Enter())},
 		{"POST /officer/leave", scope.Staff, brief, sameOrigin.Handler(pages.Leave())},
-		{"GET /officer/retention", scope.Staff, brief, pages.Ending()},
+		{"GET /officer/audits", scope.Staff, brief, pages.Audits()},
 		{"GET /officer/log", scope.Staff, brief, pages.Log()},
 		{"GET /officer/simulation", scope.Staff, brief, pages.Simulation()},
 		{"POST /officer/simulation", scope.Staff, brief, sameOrigin.Handler(pages.Simulate())},
@@ -125,6 +143,7 @@ func (s *Site) officerRoutes(sameOrigin *http.CrossOriginProtection) []route {
 		{"GET /officer/log/{n}", scope.Staff, brief, pages.Fact()},
 		{"GET /officer/log/{n}/body", scope.Staff, brief, pages.Body()},
 		{"GET /officer/security", scope.Staff, brief, pages.Security()},
+		{"GET /officer/retention", scope.Staff, brief, pages.Ending()},
 	}...)
 }
 

@@ -29,10 +29,13 @@ type commands struct {
 	Log         logCmd         `cmd:"" help:"Look at the record of a running service."`
 	Stream      streamCmd      `cmd:"" help:"Look at one thing in the record, as it is or was known."`
 	Officer     officerCmd     `cmd:"" help:"Let officers in to the pages of the record, and out."`
+	Policy      policyCmd      `cmd:"" help:"Look at the rules that decide, sign, store and propose others."`
 	Rebuild     rebuildCmd     `cmd:"" help:"Make views anew from the record, or check that they are what it says."`
 	Restore     restoreCmd     `cmd:"" help:"Make an empty database anew from the record in Kafka."`
+	Attest      attestCmd      `cmd:"" help:"See which promises that only people can know are signed for."`
 	Projections projectionsCmd `cmd:"" help:"Look at the views of a running service, and let a stopped one go on."`
 	Retention   retentionCmd   `cmd:"" help:"Look at what waits for its end, and confirm a clock that jumped."`
+	Audit       auditCmd       `cmd:"" help:"Compare what is kept with the record now, and run the checks of the live service. Exit code 1: a promise is broken."`
 	Vault       vaultCmd       `cmd:"" help:"Look after keys: what wraps them, and their backup."`
 	Asyncapi    asyncapiCmd    `cmd:"" help:"Print what stands in which topic: all facts, as an AsyncAPI document."`
 	Config      configCmd      `cmd:"" help:"Print the settings that are in force and where each comes from."`

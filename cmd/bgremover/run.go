@@ -179,7 +179,7 @@ func (s *service) listen(ctx context.Context) (fronts []front, err error) {
 // operatorConfig wires what the control socket answers.
 func (s *service) operatorConfig() operator.Config {
 	return operator.Config{
-		Log: s.show, Place: s.office().Place, Stream: s.office().Story, Staff: s.staffDesk(), Views: s.projections(), Ground: s.where, Vault: s.vaultDesk(), Heads: s.heads(), Retention: s.retention.desk(), Simulate: s.trials.try, To: s.log,
+		Log: s.show, Place: s.office().Place, Stream: s.office().Story, Staff: s.staffDesk(), Views: s.projections(), Ground: s.where, Vault: s.vaultDesk(), Heads: s.heads(), Policy: s.policyDesk(), Attestations: s.uses.attest, Now: s.clock.Now, Audit: s.audit, Simulate: s.trials.try, To: s.log, Retention: s.retention.desk(),
 	}
 }
 
@@ -221,19 +221,20 @@ func (s *service) watches() []chore {
 // chores are what the service does by itself once the vault gives keys. What the record stamps is aged by the service's
 // time, leases and files by the real one.
 func (s *service) chores() []chore {
-	return append(slices.Concat(s.vaultChores(), s.apiLogChores()), []chore{
+	return append(slices.Concat(s.vaultChores(), s.policyChores(), s.apiLogChores()), []chore{
 		{"look after deadlines", janitorEvery, func(ctx context.Context) error {
 			_, err := postgres.Exclusive(ctx, s.ground.pool, "janitor", s.janitor)
 			return err
 		}},
-		{"sweep unreadable objects", sweepEvery, func(ctx context.Context) error {
-			_, err := s.uses.sweep.Do(ctx)
-			_, cut := s.blobs.Sweep(ctx, time.Now().Add(-unfinishedKept))
-			return errors.Join(err, cut)
+		{"remove unfinished objects", sweepEvery, func(ctx context.Context) error {
+			_, err := s.blobs.Sweep(ctx, time.Now().Add(-unfinishedKept))
+			return err
 		}},
+		s.auditing(),
 		{"remove what has ended", purgeEvery, s.tidy},
 		s.retention.judging(),
 		{"record rotations of the log's key", purgeEvery, s.recordRotations},
+		{"remind of signatures that end", remindEvery, s.remind},
 		s.verifying(),
 		s.recordDecisions(),
 		s.recordVisits(),

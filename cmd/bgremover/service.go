@@ -30,7 +30,6 @@ import (
 	"github.com/bgremover/bgremover/internal/projector"
 	"github.com/bgremover/bgremover/internal/telemetry"
 	"github.com/bgremover/bgremover/internal/usecase"
-	"github.com/bgremover/bgremover/policies"
 )
 
 // service is the whole program, wired. Everything is opened here, top to bottom; run.go sets it going.
@@ -49,6 +48,7 @@ type service struct {
 	compared  chan struct{} // closed once the vault was compared with the record
 	blobs     *blob.FS
 	policy    *opa.Policy
+	rules     rules
 	providers []policy.Provider // who works for the service
 	transfers []transfer        // to the providers' countries, and what the rules say of them
 	ledger    *ledger.Ledger
@@ -61,6 +61,8 @@ type service struct {
 	apiLog    *apiLog
 	uses      uses
 	retention *retention
+	sentinel  *usecase.Sentinel
+	lookout   *postgres.Sentinel // the sentinel's own way to the database
 	processor *message.Router
 	site      *web.Site
 	metrics   *telemetry.Metrics
@@ -79,7 +81,7 @@ func openService(ctx context.Context, cfg config.Serve, log *slog.Logger) (_ *se
 		}
 	}()
 	steps := []func(context.Context) error{
-		s.openData, s.openGround, s.makeTables, s.openStores, s.judgeTransfers, s.openLedger, s.decideModel, s.openViews, s.openUses, s.openProcessor, s.openSite,
+		s.openData, s.openGround, s.makeTables, s.openStores, s.judgeTransfers, s.openLedger, s.decideModel, s.openViews, s.openUses, s.openSentinel, s.openProcessor, s.openSite,
 	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
@@ -149,7 +151,7 @@ func (s *service) makeTables(ctx context.Context) error {
 }
 
 func (s *service) openStores(ctx context.Context) (err error) {
-	if s.policy, err = opa.New(ctx, opa.Config{Bundle: policies.Bundle, ImagePeriod: s.cfg.DeleteAfter}); err != nil {
+	if err := s.openPolicy(ctx); err != nil {
 		return err
 	}
 	if s.vault, err = openVault(ctx, s.ground, s.cfg.Data, s.policy, s.clock.Now); err != nil {
@@ -165,7 +167,7 @@ func (s *service) openStores(ctx context.Context) (err error) {
 }
 
 func (s *service) openLedger(ctx context.Context) error {
-	s.ledger = ledger.New(s.ground.pool, s.vault, ledger.Options{NewID: newID, Log: s.log})
+	s.ledger = ledger.New(s.ground.pool, s.vault, ledger.Options{NewID: newID, Log: s.log, Follow: s.followPolicy})
 	publisher, source := kafka.NewPublisher(s.ground.kafka), kafka.NewSource(s.ground.kafka)
 	s.onClose(publisher.Close)
 	s.onClose(source.Close)
@@ -215,6 +217,8 @@ func (s *service) openSite(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	promised.Evidence, promised.Now = s.standings(promised.Promises), s.clock.Now
+	promised.Recorded = s.texts.seq
 	models, err := s.models(ctx)
 	if err != nil {
 		return err

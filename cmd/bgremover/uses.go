@@ -23,7 +23,7 @@ type uses struct {
 	delete    usecase.Delete
 	receipt   usecase.Receipt
 	deleteDue usecase.DeleteDue
-	sweep     usecase.Sweep
+	attest    usecase.Attest
 
 	compareKeys usecase.CompareKeys
 	endKeys     usecase.EndKeys
@@ -36,7 +36,12 @@ func (s *service) openUses(context.Context) error {
 	s.decisions, s.trials = s.newDecisionLog(), newSimulations(s)
 	s.apiLog = s.newAPILog()
 	s.retention = s.newRetention()
+	attest, err := s.attest()
+	if err != nil {
+		return err
+	}
 	s.uses = uses{
+		attest: attest,
 		upload: usecase.Upload{
 			Record: s.ledger, Vault: s.vault, Blobs: s.blobs, Retention: s.policy, Secrets: s.vault,
 			Requests: postgres.NewRequests(pool), Inspect: inspect, Gate: s.gate(), Crowded: s.crowded, Holdup: s.retention.refuses, Now: now, NewImage: newImage,
@@ -57,7 +62,6 @@ func (s *service) openUses(context.Context) error {
 		deleteDue: usecase.DeleteDue{
 			Record: s.ledger, Blobs: s.blobs, Retention: s.policy, Images: dueImages{s}, Leases: leases, Deliveries: deliveries, Now: s.retention.now,
 		},
-		sweep: usecase.Sweep{Vault: s.vault, Blobs: s.blobs, Wall: time.Now},
 
 		compareKeys: usecase.CompareKeys{Record: s.ledger, Endings: s.ledger, Keys: s.vault, Policy: s.policy, Now: now},
 		endKeys:     usecase.EndKeys{Record: s.ledger, Keys: s.vault, Policy: s.policy, Held: s.retention.heldKeys, Now: s.retention.now},

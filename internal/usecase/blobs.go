@@ -108,7 +108,7 @@ func loadSealed(ctx context.Context, store Blobs, key personal.Key, may permissi
 }
 
 // removeCopies removes every copy of a picture. Their key is destroyed by then, so what it
-// cannot remove now is noise that the sweep removes.
+// cannot remove now is noise that the sentinel removes.
 func removeCopies(ctx context.Context, store Blobs, img id.Image) error {
 	for _, c := range image.Copies() {
 		if err := store.Delete(ctx, blobName(img, c)); err != nil {

@@ -94,7 +94,7 @@ func (d deletion) run(ctx context.Context, img id.Image, o order) (Deletion, err
 		if err != nil {
 			return Deletion{}, err
 		}
-		// The record says deleted and the key is gone; a copy that resists is swept.
+		// The record says deleted and the key is gone; a copy that resists is left to the sentinel.
 		ctx, cancel := lasting(ctx)
 		defer cancel()
 		fault.Point("delete.recorded")

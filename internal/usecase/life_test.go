@@ -719,46 +719,6 @@ func TestPicturesThatCannotBeDeletedDoNotKeepTheOthers(t *testing.T) {
 	}
 }
 
-func TestSweep(t *testing.T) {
-	w := newWorld()
-	live := w.uploaded(t)
-	tests := map[string]struct {
-		name string
-		age  time.Duration
-		gone bool
-	}{
-		"live":                   {string(live.Image) + "/original", 99 * time.Hour, false},
-		"on its way":             {string(w.newImage()) + "/original", 29 * time.Minute, false},
-		"never had a key":        {string(w.newImage()) + "/original", 31 * time.Minute, true},
-		"nobody's":               {"lost+found", 31 * time.Minute, true},
-		"nobody's, but just now": {"just-now", time.Minute, false},
-	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			blobs := &fake.Blobs{}
-			if err := blobs.Put(t.Context(), tt.name, strings.NewReader("noise")); err != nil {
-				t.Fatal(err)
-			}
-			s := usecase.Sweep{Vault: w.vault, Blobs: blobs, Wall: func() time.Time { return time.Now().Add(tt.age) }}
-			if n, err := s.Do(t.Context()); err != nil || (n == 1) != tt.gone {
-				t.Errorf("removed %d, %v; want gone %v", n, err, tt.gone)
-			}
-		})
-	}
-	t.Run("deleted", func(t *testing.T) {
-		if _, err := w.delete().Do(t.Context(), live.Image, live.Capability); err != nil {
-			t.Fatal(err)
-		}
-		if err := w.blobs.Put(t.Context(), string(live.Image)+"/result", strings.NewReader("late")); err != nil {
-			t.Fatal(err)
-		}
-		s := usecase.Sweep{Vault: w.vault, Blobs: w.blobs, Wall: time.Now}
-		if n, err := s.Do(t.Context()); n != 1 || err != nil {
-			t.Errorf("removed %d, %v", n, err)
-		}
-	})
-}
-
 func TestOutcomeWaits(t *testing.T) {
 	w := newWorld()
 	up := w.uploaded(t)

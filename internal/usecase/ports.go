@@ -2,9 +2,9 @@
 // the policy, decide, append.
 //
 // One file per thing that a person or a machine can ask for, in the order of a picture's
-// life: upload.go, process.go, watch.go, preview.go, download.go, delete.go, due.go,
-// sweep.go, receipt.go; then who looks after the service: officer.go, officer_link.go,
-// officer_session.go. Ports that several of them share are in ports.go, the others right above their
+// life: upload.go (who may: client.go, gate.go, rate.go, visit.go), process.go, watch.go, preview.go, download.go, delete.go, due.go,
+// receipt.go; then sentinel.go, which compares what is kept with the record, and who looks after
+// the service: officer.go, officer_link.go, officer_session.go. Ports that several of them share are in ports.go, the others right above their
 // use case. Nothing here knows HTTP, SQL or Kafka, and nothing reads the wall clock.
 package usecase
 

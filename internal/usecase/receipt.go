@@ -114,7 +114,7 @@ func (r Receipt) look(ctx context.Context, img id.Image, kinds []string) ([]Copy
 		return copies, err
 	}
 	if removeCopies(ctx, r.Blobs, img) != nil {
-		return copies, nil //nolint:nilerr // That it could not be removed is what the receipt says; the sweep reports it.
+		return copies, nil //nolint:nilerr // That it could not be removed is what the receipt says; the sentinel reports it.
 	}
 	return r.copies(ctx, img, kinds)
 }

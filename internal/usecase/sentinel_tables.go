@@ -25,7 +25,8 @@ type AgedTable struct {
 
 // RetentionLimits is the rule that says by when a thing of a kind is gone at the latest.
 type RetentionLimits interface {
-	Limit(ctx context.Context, kind string, started time.Time) (due time.Time, d event.Decision, err error)
+	// Limit answers it of a thing that began at a time. An earlier answer, if there is one, is due.
+	Limit(ctx context.Context, kind string, started, due time.Time) (time.Time, event.Decision, error)
 }
 
 // Files looks where no personal data may be: folders that hold temporary files, columns of tables
@@ -50,7 +51,7 @@ func (r *auditRun) lookAtTables(ctx context.Context) error {
 		if t.Oldest.IsZero() {
 			continue
 		}
-		due, _, err := r.Limits.Limit(ctx, t.Kind, t.Oldest)
+		due, _, err := r.Limits.Limit(ctx, t.Kind, t.Oldest, time.Time{})
 		if err != nil {
 			r.noteOf(codeNoPeriod, t.Promise, 1)
 			return fmt.Errorf("ask for the period of %s: %w", t.Name, err)

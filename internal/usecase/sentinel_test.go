@@ -97,7 +97,7 @@ func (t *tables) Tables(context.Context) ([]usecase.AgedTable, error) { return *
 
 type limits map[string]time.Duration
 
-func (l limits) Limit(_ context.Context, kind string, started time.Time) (time.Time, event.Decision, error) {
+func (l limits) Limit(_ context.Context, kind string, started, _ time.Time) (time.Time, event.Decision, error) {
 	period, ok := l[kind]
 	if !ok {
 		return time.Time{}, event.Decision{}, errors.New("no such kind")

@@ -192,7 +192,7 @@ func (u Upload) recordOnce(ctx context.Context, req id.Request, cmd UploadComman
 	}
 	if err != nil {
 		// Whether the facts are queued is not known here, so the blob stays: if they are,
-		// it is the picture; if not, the sweep finds a blob without a key.
+		// it is the picture; if not, the sentinel finds a blob that nobody knows.
 		return Uploaded{}, fmt.Errorf("record the upload: %w", err)
 	}
 	if appended.Repeated {

@@ -3,7 +3,7 @@
 //
 // Read it in this order: officer.go (what the pages need), session.go (who is in), enter.go (in
 // by a link, and out), log.go with query.go (the list), fact.go, chain.go and proof.go (one
-// fact); each page's template stands beside it, base.html holds what they share.
+// fact), disclosures.go (requests for data from outside), attestations.go (what people sign for), audits.go (what the sentinel found), retention.go (what ends when); each page's template stands beside it, base.html holds what they share.
 //
 // Whoever looks here changes nothing and reads nothing personal: what is sealed is shown as
 // sealed. The pages set the site's only cookie, which browsers send to no other page. All of it
@@ -30,14 +30,17 @@ var templates embed.FS
 // Config is what the pages need of the rest.
 type Config struct {
 	Sessions Sessions
+	Rules    *Rules // may be nil: then there are no pages about the rules
 	Record   Record
 	Types    []event.Name // every kind of fact that there can be
 	// CheckpointEvery is how long a fact waits for the next public checkpoint at most.
 	CheckpointEvery time.Duration
-	Desk            *Desk // for requests from outside; may be nil: then there are no pages about them
-	Retention       Retention // of what ends by its time; may be nil: then there is no page about it
+	Signatures      Signatures // for what people sign; may be nil: then there is no page about it
+	Now             func() time.Time
 	Trials          *Trials   // of other rules; may be nil: then there is no page about it
 	Security        *Security // may be nil: then there is no page about it
+	Retention       Retention // of what ends by its time; may be nil: then there is no page about it
+	Desk            *Desk     // for requests from outside; may be nil: then there are no pages about them
 }
 
 // Sessions lets officers in: usecase.OfficerSessions.

@@ -52,12 +52,15 @@ type Config struct {
 	Vault  Vault
 	Views  Projections
 	Heads  Heads
+	Policy Policy
 
 	Retention Retention
+	Audit     Audit
+	Simulate  Simulate     // tries rules on the record
+	To        *slog.Logger // our own log
 
-
-	Simulate Simulate     // tries rules on the record
-	To       *slog.Logger // our own log
+	Attestations Attestations
+	Now          func() time.Time
 }
 
 // Place returns the number of the last fact that was known at a moment, or a refusal.
@@ -77,10 +80,15 @@ func Routes(c Config) http.Handler {
 	mux.HandleFunc("POST /projections/certified", certify(c.Views, c.To))
 	mux.HandleFunc("GET /vault", vaultStatus(c.Vault, c.To))
 	mux.HandleFunc("POST /vault/rotate", rotateVault(c.Vault, c.To))
-	mux.HandleFunc("POST /policy/simulate", simulate(c.Simulate, c.To))
-	mux.HandleFunc("GET /policy/decisions", decisions(c.Log, c.To))
+	mux.HandleFunc("POST /audit", runAudit(c.Audit, c.To))
 	mux.HandleFunc("GET /retention", retentionStatus(c.Retention, c.To))
 	mux.HandleFunc("POST /retention/confirm-clock", confirmClock(c.Retention, c.To))
+	mux.HandleFunc("POST /policy/simulate", simulate(c.Simulate, c.To))
+	mux.HandleFunc("GET /policy/decisions", decisions(c.Log, c.To))
+	mux.HandleFunc("GET /attestations", listAttestations(c.Attestations, c.Now, c.To))
+	mux.HandleFunc("GET /policy", listRules(c.Policy, c.To))
+	mux.HandleFunc("POST /policy/store", storeRules(c.Policy, c.To))
+	mux.HandleFunc("POST /policy/propose", proposeRules(c.Policy, c.To))
 	mux.HandleFunc("GET /ground", ground(c.Ground))
 	return mux
 }

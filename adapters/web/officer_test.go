@@ -43,7 +43,12 @@ func newOffice(t *testing.T, change ...func(*web.Config)) *office {
 		// The world is not there yet when its site is made.
 		record := fakeRecord{o}
 		o.record = officertest.New(record.All, c.Now)
+		var rules *officer.Rules
+		if c.Officer != nil {
+			rules = c.Officer.Rules
+		}
 		c.Officer = &officer.Config{
+			Rules:           rules,
 			Sessions:        lateSessions{o, &access},
 			Record:          o.record,
 			Types:           ledger.Facts().Names(),

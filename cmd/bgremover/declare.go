@@ -32,13 +32,13 @@ func (t *publishedTexts) seq(version int) int64 {
 // declareEvery is how often a start that could not record what is new tries again.
 const declareEvery = 2 * time.Second
 
-// declare leaves in the record what this start makes known: where the servers are, which model
+// declare leaves in the record what this start makes known: where the servers are, by which rules it decides, which model
 // cuts out, which text is published. It goes on trying until that is done; until then the service is not announced.
 func (s *service) declare(ctx context.Context) error {
 	tick := time.NewTicker(declareEvery)
 	defer tick.Stop()
 	for {
-		err := errors.Join(s.declareRegion(ctx), s.declareModel(ctx), s.declareTransfers(ctx), s.publishTexts(ctx))
+		err := errors.Join(s.beginPolicy(ctx), s.declareRegion(ctx), s.declareModel(ctx), s.declareTransfers(ctx), s.publishTexts(ctx))
 		if err == nil || ctx.Err() != nil {
 			return nil
 		}

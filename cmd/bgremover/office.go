@@ -39,6 +39,7 @@ func (s *service) officerPages() *officer.Config {
 			Secrets: s.vault, Now: s.milliseconds,
 		},
 		Record:          s.office(),
+		Rules:           &officer.Rules{List: s.listRules(), Propose: s.proposeActivation(), Approve: s.approveActivation()},
 		Types:           ledger.Facts().Names(),
 		CheckpointEvery: s.cfg.Heads.Every + signingTakes,
 		Desk:            s.disclosureDesk(),

@@ -2,6 +2,7 @@ package main
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -45,6 +46,7 @@ func TestVisitorIsLimitedAndForgotten(t *testing.T) {
 	if len(began) != 2 || len(s2.record("--type", "visit.blocked.v1")) != 1 || len(s2.record("--type", "policy.decision_refused.v1")) == 0 {
 		t.Fatalf("the record says: %s", story(s2.record()))
 	}
+	wantSecurityPage(t, s2)
 	s2.stop()
 
 	s3 := serve(t, data, "--clock-offset", "2160h1m") // 90 days
@@ -57,6 +59,14 @@ func TestVisitorIsLimitedAndForgotten(t *testing.T) {
 		}
 		return ended == 2
 	})
+	until(t, "the log of requests of that day is dropped", func() bool {
+		for _, l := range s3.record("--type", "retention.purged.v1") {
+			if strings.Contains(string(l.Data), `"api_log"`) {
+				return true
+			}
+		}
+		return false
+	})
 	for _, l := range began {
 		out, errs, code := bgremover(t, "stream", "show", string(l.Subject), "--data", data)
 		if code != 0 || !strings.Contains(out, "What was personal is erased") || !strings.Contains(out, `"address":"[erased]"`) {
@@ -68,6 +78,28 @@ func TestVisitorIsLimitedAndForgotten(t *testing.T) {
 	for _, canary := range []string{visitor, "198.51.100.0", "canary-browser"} {
 		if strings.Contains(s.log.String()+s2.log.String()+s3.log.String()+shown, canary) {
 			t.Errorf("%s stands in the open", canary)
+		}
+	}
+}
+
+// wantSecurityPage looks at what officers see of it: figures that name nobody.
+func wantSecurityPage(t *testing.T, s *running) {
+	t.Helper()
+	link, err := url.Parse(s.officerLink("Grace Hopper"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	grace := withJar(t)
+	fetch(t, grace, s.url+"/officer/enter", url.Values{"link": {link.Query().Get("link")}})
+	page := string(fetch(t, grace, s.url+"/officer/security", nil).body)
+	for _, row := range []string{
+		`<td>upload.rate</td><td>visitor</td><td>1</td>`,
+		`<td>2</td><td>1</td></tr>`,            // visitors, and how many were held up
+		`<td>21</td><td>0</td><td>1</td><td>0`, // answers: 21 photos taken, one refused
+		`of 2 visitors`,                        // live keys
+	} {
+		if !strings.Contains(page, row) {
+			t.Errorf("the page about security lacks %q:\n%s", row, page)
 		}
 	}
 }

@@ -144,8 +144,14 @@ func (p PurgeDue) purge(ctx context.Context, ex Executor, held map[string][]stri
 	ctx, cancel := lasting(ctx)
 	defer cancel()
 	fact := system.RetentionPurged{Kind: s.Kind, Due: s.Due, Actual: p.Now(), Count: n}
-	return errors.Join(err, appendFact(ctx, p.Record, system.RetentionStream(s.Kind, fact.Actual), fact.Actual, event.Clock,
-		event.Pending{Fact: fact, Decision: &decision}))
+	stream := system.RetentionStream(s.Kind, fact.Actual)
+	appended := appendFact(ctx, p.Record, stream, fact.Actual, event.Clock, event.Pending{Fact: fact, Decision: &decision})
+	if errors.Is(appended, event.ErrPolicyChanged) { // while it was deleted: the record takes the word of the rules in force
+		if _, _, decision, appended = p.Rules.Deletion(ctx, p.question(s.Kind, upTo, due, held, now)); appended == nil {
+			appended = appendFact(ctx, p.Record, stream, fact.Actual, event.Clock, event.Pending{Fact: fact, Decision: &decision})
+		}
+	}
+	return errors.Join(err, appended)
 }
 
 // appendFact adds one fact to the end of a stream without sealed fields, wherever that is by then.
@@ -159,7 +165,7 @@ func appendFact(ctx context.Context, r Record, stream event.Stream, at time.Time
 			At: at, Actor: event.Actor{Role: role},
 			Parts: []event.Part{{Stream: stream, Expected: int64(len(before)), Facts: []event.Pending{fact}}},
 		})
-		if !errors.Is(err, event.ErrConflict) {
+		if !errors.Is(err, event.ErrConflict) || errors.Is(err, event.ErrPolicyChanged) {
 			return err
 		}
 	}

@@ -66,13 +66,13 @@ func (s ShortenDue) Do(ctx context.Context) (earlier int, err error) {
 	}
 }
 
-// one asks about one picture, and again if something else happens to it meanwhile.
+// one asks about one picture, and again if something else happens to it, or to the rules, meanwhile.
 func (s ShortenDue) one(ctx context.Context, w WaitingPicture) (bool, error) {
-	due, decision, err := s.Rules.Limit(ctx, kindPicture, w.Started, w.Due)
-	if err != nil || !due.Before(w.Due) {
-		return false, err
-	}
 	for range conflictRetries {
+		due, decision, err := s.Rules.Limit(ctx, kindPicture, w.Started, w.Due)
+		if err != nil || !due.Before(w.Due) {
+			return false, err
+		}
 		history, err := s.Record.Load(ctx, image.Stream(w.Image))
 		if err != nil {
 			return false, fmt.Errorf("load image: %w", err)

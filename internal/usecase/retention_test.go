@@ -305,3 +305,30 @@ func TestDeadlinesOnlyBecomeEarlier(t *testing.T) {
 		}
 	})
 }
+
+// Rules that come into force while something is being deleted are asked about it, too: the record takes no
+// decision of others.
+func TestRulesChangeDuringAPurge(t *testing.T) {
+	e := newEngine(&fake.Table{Name: "api_log", Rows: []time.Time{noon.AddDate(0, 0, -100)}})
+	refused := 0
+	e.record.Refuse = func(a event.Append) error {
+		if a.Parts[0].Facts[0].Decision.Revision == 5 && refused == 0 {
+			refused++
+			e.rules.Rev = 6
+			return event.ErrPolicyChanged
+		}
+		return nil
+	}
+	purge := e.purge()
+	purge.Rules = following{&e.rules}
+	if err := purge.Do(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	all := e.record.All()
+	if len(all) != 1 || all[0].Decision.Revision != 6 || refused != 1 {
+		t.Errorf("recorded %+v after %d refusals", all, refused)
+	}
+}
+
+// following are rules that change.
+type following struct{ *fake.Limits }

@@ -56,16 +56,28 @@ func (s *service) openSentinel(ctx context.Context) error {
 func (s *service) auditing() chore {
 	first := true
 	return chore{"compare what is kept with the record", auditEvery, func(ctx context.Context) error {
-		if first && !sleepFor(ctx, auditAfter) {
-			return nil
+		if first {
+			if !sleepFor(ctx, auditAfter) {
+				return nil
+			}
+			s.custodyMade(ctx)
+			first = false
 		}
-		first = false
 		_, err := s.audit(ctx, nil)
 		if errors.Is(err, operator.ErrAuditing) {
 			return nil
 		}
 		return err
 	}}
+}
+
+// custodyMade waits, for as long as audits are apart, until the view has caught up: a release that
+// is the first with it makes it from the whole record.
+func (s *service) custodyMade(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, auditEvery)
+	defer cancel()
+	for s.caughtUp(custody.Name)(ctx) != nil && sleepFor(ctx, time.Second) {
+	}
 }
 
 // audit compares once, unless somebody does at the moment.
@@ -108,8 +120,10 @@ func (s *service) tellAudit(ctx context.Context, a usecase.Audit) {
 		about = append(about, "err", a.Trouble)
 	}
 	switch {
-	case a.Broken():
+	case len(a.Suspected) > 0 || !a.Fact.Whole:
 		s.log.ErrorContext(ctx, "ALARM: an audit found what breaks a promise, or could not see everything; look at bgremover audit and the officers' page of audits", about...)
+	case a.Broken():
+		s.log.WarnContext(ctx, "what an earlier audit found still breaks a promise", about...)
 	case len(a.Fact.Findings) > 0:
 		s.log.WarnContext(ctx, "an audit found what should not be there", about...)
 	default:

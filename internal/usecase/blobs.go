@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/bgremover/bgremover/domain/id"
 	"github.com/bgremover/bgremover/domain/image"
@@ -14,12 +13,6 @@ import (
 
 // blobName is where a copy of a picture lies, and the context that its sealing is bound to.
 func blobName(img id.Image, copyOf string) string { return string(img) + "/" + copyOf }
-
-// imageOfBlob returns the picture that an object belongs to.
-func imageOfBlob(name string) (id.Image, bool) {
-	first, _, _ := strings.Cut(name, "/")
-	return id.ParseImage(first)
-}
 
 func writeBytes(b []byte) func(io.Writer) error {
 	return func(w io.Writer) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/bgremover/bgremover/domain/event"
@@ -65,7 +66,8 @@ type Sentinel struct {
 	Now       Now // the service's time, by which things are due
 	Wall      Now // the real time, by which the store stamps its objects
 
-	headsFrom time.Time // objects that are older have had their heads read
+	running   sync.Mutex // held by the audit that runs in this process
+	headsFrom time.Time  // objects that are older have had their heads read
 }
 
 const (
@@ -116,6 +118,8 @@ func (a Audit) Broken() bool {
 // Do carries out one audit and records it. progress, which may be nil, is told now and then. It fails
 // when the audit could not be recorded; whatever else goes wrong makes an audit that is not whole.
 func (s *Sentinel) Do(ctx context.Context, progress func(AuditProgress)) (Audit, error) {
+	s.running.Lock()
+	defer s.running.Unlock()
 	run := &auditRun{Sentinel: s, now: s.Now(), wall: s.Wall(), seen: newSeen(), found: map[finding]int64{}, progress: progress}
 	run.compare(ctx)
 	run.settle(ctx)
@@ -130,8 +134,7 @@ func (s *Sentinel) Do(ctx context.Context, progress func(AuditProgress)) (Audit,
 		return Audit{}, fmt.Errorf("record the audit: %w", err)
 	}
 	done.Trouble = errors.Join(append(run.trouble, run.leftover)...)
-	done.Checks, err = s.check(ctx)
-	if err != nil {
+	if err := s.check(ctx, &done); err != nil {
 		return done, fmt.Errorf("record checks: %w", err)
 	}
 	return done, nil

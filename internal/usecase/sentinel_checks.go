@@ -43,19 +43,23 @@ func (c CheckResult) Wrong() bool {
 }
 
 // check runs every check, and records each outcome that is new or an hour old.
-func (s *Sentinel) check(ctx context.Context) (all []CheckResult, err error) {
+func (s *Sentinel) check(ctx context.Context, done *Audit) error {
 	var failed []error
 	for _, c := range s.Checks {
 		result := c.run(ctx)
 		if ctx.Err() != nil {
-			return all, ctx.Err()
+			return ctx.Err()
 		}
-		all = append(all, result)
-		if err := s.recordCheck(ctx, result); err != nil {
+		done.Checks = append(done.Checks, result)
+		fresh, err := s.recordCheck(ctx, result)
+		if fresh {
+			done.Suspected = append(done.Suspected, result.Code)
+		}
+		if err != nil {
 			failed = append(failed, fmt.Errorf("%s: %w", c.Name, err))
 		}
 	}
-	return all, errors.Join(failed...)
+	return errors.Join(failed...)
 }
 
 // run looks once. What panics has failed, and so has what saw nothing.
@@ -100,36 +104,39 @@ func outcome(f event.Fact) (code string, ok bool) {
 	return "", false
 }
 
-func (s *Sentinel) recordCheck(ctx context.Context, result CheckResult) error {
+// recordCheck records an outcome, if it is news, and what it makes suspect. fresh says that nobody had suspected it.
+func (s *Sentinel) recordCheck(ctx context.Context, result CheckResult) (fresh bool, err error) {
 	streamOf := func(day time.Time) event.Stream { return system.CheckStream(result.Check, day) }
 	now := s.Now()
 	history, first, err := s.twoDays(ctx, streamOf, now)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if len(history) == 0 || s.newsTo(history[len(history)-1], result, now) {
 		env, err := s.appendTo(ctx, streamOf, result.fact())
 		if err != nil {
-			return err
+			return false, err
 		}
 		history = append(history, env)
 	}
 	if !result.Wrong() {
-		return nil
+		return false, nil
 	}
 	begin, ok := beginning(history, first, func(env event.Envelope) (found, counts bool) {
 		code, ok := outcome(env.Fact)
 		return ok && code == result.Code, ok && code != codeFailedToRun && code != codeLookedAtNothing
 	})
 	if !ok {
-		return nil
+		return false, nil
 	}
 	for _, promise := range slices.Sorted(slices.Values(result.Promises)) {
-		if _, err := s.suspectIncident(ctx, begin, result.Code, promise); err != nil {
-			return err
+		one, err := s.suspectIncident(ctx, begin, result.Code, promise)
+		if err != nil {
+			return fresh, err
 		}
+		fresh = fresh || one
 	}
-	return nil
+	return fresh, nil
 }
 
 // newsTo says whether an outcome is to be recorded after the last one.

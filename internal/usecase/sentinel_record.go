@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/bgremover/bgremover/domain/event"
-	"github.com/bgremover/bgremover/domain/id"
 	"github.com/bgremover/bgremover/domain/incident"
 	"github.com/bgremover/bgremover/domain/system"
 )
@@ -80,7 +79,7 @@ func (s *Sentinel) record(ctx context.Context, fact system.AuditCompleted) (Audi
 	if err != nil {
 		return Audit{}, err
 	}
-	done := Audit{Seq: env.Seq, At: env.At, Fact: fact}
+	done := Audit{Seq: env.Seq, At: env.At, Fact: fact, Checks: []CheckResult{}, Suspected: []string{}}
 	history, first, err := s.twoDays(ctx, system.AuditStream, env.At)
 	if err != nil {
 		return done, err
@@ -181,7 +180,7 @@ func (s *Sentinel) suspectIncident(ctx context.Context, cause event.Envelope, co
 			Actor: event.Actor{Role: event.Clock},
 			Cause: cause.ID,
 			Parts: []event.Part{{Stream: stream, Expected: int64(len(before)), Facts: []event.Pending{{
-				Fact: incident.Suspected{Source: sentinelSource, Code: code, Promise: promise, Cause: id.Fact(cause.ID)},
+				Fact: incident.Suspected{Source: sentinelSource, Code: code, Promise: promise, Cause: cause.ID},
 			}}}},
 		})
 		if errors.Is(err, event.ErrConflict) {

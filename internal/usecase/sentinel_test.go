@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -29,6 +30,12 @@ type shelf struct {
 	wall   time.Time
 	ages   map[string]time.Duration
 	listed func(context.Context, []usecase.Blob, func(usecase.Blob) error) error // nil: honestly
+	opened int
+}
+
+func (s *shelf) Open(ctx context.Context, name string) (io.ReadCloser, int64, error) {
+	s.opened++
+	return s.Blobs.Open(ctx, name)
 }
 
 func (s *shelf) List(ctx context.Context, each func(usecase.Blob) error) error {
@@ -579,4 +586,40 @@ func TestSentinelAgreesWithAModel(t *testing.T) {
 			}
 		}
 	})
+}
+
+// The head of an object is read once, when it is new; as long as one is found in clear, all are read again.
+func TestSentinelReadsHeadsOnce(t *testing.T) {
+	p := newPost()
+	old := p.kept(t, noon.Add(24*time.Hour))
+	p.shelf.ages[original(old)] = time.Hour
+	p.kept(t, noon.Add(24*time.Hour)) // a minute old: perhaps stored after the listing began
+	for i, want := range []int{2, 1} {
+		p.shelf.opened = 0
+		if p.audit(t); p.shelf.opened != want {
+			t.Errorf("audit %d opened %d objects, want %d", i+1, p.shelf.opened, want)
+		}
+	}
+	plain := p.kept(t, noon.Add(24*time.Hour))
+	if err := p.shelf.Put(t.Context(), original(plain), strings.NewReader("GIF89a, in clear")); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		if done := p.audit(t); counts(done)["object.unsealed"] != 1 {
+			t.Errorf("found %v", counts(done))
+		}
+		p.shelf.wall = p.shelf.wall.Add(time.Minute)
+	}
+}
+
+// A clock that goes back makes nothing overdue and brings nothing back.
+func TestSentinelWithAClockThatGoesBack(t *testing.T) {
+	p := newPost()
+	p.kept(t, noon.Add(-time.Hour))
+	p.kept(t, noon.Add(time.Hour))
+	p.audit(t)
+	p.at = noon.Add(-48 * time.Hour)
+	if done := p.audit(t); len(done.Fact.Findings) != 0 || done.Fact.Objects != 1 {
+		t.Errorf("found %+v", done.Fact)
+	}
 }

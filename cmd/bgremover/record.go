@@ -15,6 +15,7 @@ import (
 	"github.com/bgremover/bgremover/projections/custody"
 	"github.com/bgremover/bgremover/projections/disclosures"
 	"github.com/bgremover/bgremover/projections/images"
+	"github.com/bgremover/bgremover/projections/promises"
 	"github.com/bgremover/bgremover/projections/schedule"
 	"github.com/bgremover/bgremover/projections/trail"
 )
@@ -29,6 +30,7 @@ func views(d due) []projector.View {
 		{Name: disclosures.Name, Schema: disclosures.Schema, Apply: disclosures.Apply},
 		{Name: trail.Name, Schema: trail.Schema, Apply: trail.Apply},
 		{Name: custody.Name, Schema: custody.Schema, Apply: custody.Apply},
+		{Name: promises.Name, Schema: promises.Schema, Apply: promises.Apply, Purge: promises.Purge},
 	}
 }
 

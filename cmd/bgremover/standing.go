@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"reflect"
 	"time"
 
@@ -15,6 +17,7 @@ import (
 	"github.com/bgremover/bgremover/internal/ledger"
 	"github.com/bgremover/bgremover/internal/projector"
 	"github.com/bgremover/bgremover/internal/usecase"
+	"github.com/bgremover/bgremover/policies"
 	"github.com/bgremover/bgremover/projections/analytics"
 	"github.com/bgremover/bgremover/projections/promises"
 )
@@ -100,10 +103,40 @@ func (s *service) outside(ctx context.Context, now time.Time) (o promises.Outsid
 	} else {
 		o.Requests = &promises.Rows{Oldest: calls.Oldest}
 	}
+	if purposes, err := purposesByBasis(policies.Bundle); err != nil {
+		failed = append(failed, fmt.Errorf("register of processing: %w", err))
+	} else {
+		o.Purposes = purposes
+	}
 	if len(failed) > 0 {
 		s.log.WarnContext(ctx, "some figures of promises cannot be read", "err", errors.Join(failed...))
 	}
 	return o
+}
+
+// purposesByBasis counts the purposes of the register of processing that are in use, by the basis that
+// each rests on; "" for those without one.
+func purposesByBasis(bundle fs.FS) (map[string]int, error) {
+	content, err := fs.ReadFile(bundle, "data/processing.json")
+	if err != nil {
+		return nil, err
+	}
+	var register struct {
+		Processing map[string]struct {
+			InUse bool   `json:"in_use"`
+			Basis string `json:"basis"`
+		} `json:"processing"`
+	}
+	if err := json.Unmarshal(content, &register); err != nil {
+		return nil, err
+	}
+	all := map[string]int{}
+	for _, purpose := range register.Processing {
+		if purpose.InUse {
+			all[purpose.Basis]++
+		}
+	}
+	return all, nil
 }
 
 // usageShown is how far back the page of figures looks.

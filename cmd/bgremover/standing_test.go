@@ -1,0 +1,134 @@
+package main
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/bgremover/bgremover/adapters/web/public"
+	"github.com/bgremover/bgremover/domain/policy"
+	"github.com/bgremover/bgremover/internal/published"
+	"github.com/bgremover/bgremover/policies"
+)
+
+// A photo's life and an audit are what promises about photos stand by; the rest says why it does not.
+func TestPromisesOfALiveService(t *testing.T) {
+	t.Parallel()
+	data := dataFolder(t)
+	s := serve(t, data, "--operator-name", "Example Ltd", "--operator-region", "Cologne, Germany (EU)", "--operator-contact", "privacy@example.org")
+	standing := func() (all public.PromiseList, of map[policy.ID]public.PromiseItem) {
+		t.Helper()
+		res := s.ask(http.MethodGet, "/v1/promises", "")
+		if err := json.Unmarshal(res.body, &all); res.code != http.StatusOK || err != nil {
+			t.Fatalf("answered %d, %v", res.code, err)
+		}
+		of = map[policy.ID]public.PromiseItem{}
+		for _, one := range all.Promises {
+			of[one.ID] = one
+		}
+		return all, of
+	}
+	before, of := standing()
+	if before.Read == nil || before.Trouble != "" || of["image.delete-24h"].State != "not established" || of["image.delete-on-download"].State != "not established" {
+		t.Errorf("before anything happened: read %v, %q, %+v", before.Read, before.Trouble, of["image.delete-24h"])
+	}
+
+	if res, err := s.post("/v1.0/removebg", "image_file", photo(t), nil); err != nil || res.code != http.StatusOK {
+		t.Fatalf("%s, %v", res, err)
+	}
+	if _, errOut, code := bgremover(t, "audit", "--data", data); code != 0 {
+		t.Fatalf("audit: %s", errOut)
+	}
+	until(t, "the promises that a photo's life shows", func() bool {
+		_, of = standing()
+		return of["image.delete-on-download"].State == "kept" && of["image.delete-24h"].State == "kept" && of["region.declared"].State == "kept"
+	})
+	want := map[policy.ID]string{
+		"image.no-training": "kept", "image.no-view": "kept", "image.no-permanent-store": "kept", "account.free-tier": "kept",
+		"usage.anonymous": "kept", "usage.keep-12m": "kept", "tech.keep-90d": "kept", "share.none": "kept", "transfer.safeguards": "kept", "basis.stated": "kept",
+		"policy.dated": "kept", "usage.improve": "kept", "cookie.no-ads": "kept",
+		"model.licensed": "not established", "secure.firewall": "not established", "right.access": "not built",
+	}
+	for id, state := range want {
+		if got := of[id]; got.State != state {
+			t.Errorf("%s is %s because %q, not %s", id, got.State, got.Why, state)
+		}
+	}
+	after, _ := standing()
+	for _, one := range after.Promises {
+		if one.State == "broken" || one.State == "at risk" {
+			t.Errorf("%s is %s because %q", one.ID, one.State, one.Why)
+		}
+		if one.Figure == nil || one.Figure.Read == nil {
+			continue
+		}
+		for _, v := range one.Figure.Values {
+			if v.Unit == "photos" && v.Number > 0 {
+				t.Errorf("%s tells of a single photo: %+v", one.ID, v)
+			}
+		}
+	}
+	if svg := s.ask(http.MethodGet, "/promises/badge.svg", ""); !strings.Contains(string(svg.body), "kept</title>") {
+		t.Errorf("the badge: %s", svg.body)
+	}
+}
+
+// Figures are known by their names in two places; each promise that names one is given it.
+func TestEveryPromiseHasItsEvidence(t *testing.T) {
+	p, err := published.Load(policies.Published)
+	if err != nil {
+		t.Fatal(err)
+	}
+	forms := factForms(p.Promises)
+	for _, promise := range p.Promises {
+		for _, name := range promise.Facts {
+			if _, ok := forms[name]; !ok {
+				t.Errorf("%s: the form of %s is not shown", promise.ID, name)
+			}
+		}
+	}
+	sealed := 0
+	for _, field := range forms["disclosure.made.v1"] {
+		if field.Name == "" {
+			t.Error("a field has no name")
+		}
+		if field.Sealed {
+			sealed++
+		}
+	}
+	if sealed != 1 {
+		t.Errorf("of a disclosure %d fields are sealed", sealed)
+	}
+}
+
+func TestPurposesByBasis(t *testing.T) {
+	ours, err := purposesByBasis(policies.Bundle)
+	if err != nil || ours["contract"] == 0 || ours[""] != 0 {
+		t.Errorf("of this release: %v, %v", ours, err)
+	}
+	tests := map[string]struct {
+		given string
+		then  map[string]int
+	}{
+		"none in use":     {`{"processing": {"a": {"in_use": false, "basis": "contract"}}}`, map[string]int{}},
+		"two, and a gap":  {`{"processing": {"a": {"in_use": true, "basis": "contract"}, "b": {"in_use": true}}}`, map[string]int{"contract": 1, "": 1}},
+		"no register":     {`{}`, map[string]int{}},
+		"cannot be read":  {`{`, nil},
+		"of another form": {`{"processing": []}`, nil},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			got, err := purposesByBasis(fstest.MapFS{"data/processing.json": {Data: []byte(tt.given)}})
+			if (err != nil) != (tt.then == nil) || len(got) != len(tt.then) {
+				t.Fatalf("got %v, %v", got, err)
+			}
+			for basis, n := range tt.then {
+				if got[basis] != n {
+					t.Errorf("got %v", got)
+				}
+			}
+		})
+	}
+}

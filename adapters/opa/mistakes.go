@@ -51,7 +51,7 @@ func mistakes(err error) (all []error) {
 		}
 		return all
 	}
-	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // this very error joins several
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		for _, one := range joined.Unwrap() {
 			all = append(all, mistakes(one)...)
 		}

@@ -39,7 +39,7 @@ func (s *Site) routes() []route {
 	removebg := api.RemoveBG{
 		Upload: s.Upload, Watch: s.Watch, Download: s.Download, Delete: s.Delete, Transform: s.Transform, Intake: s.intake,
 	}
-	return slices.Concat(s.officerRoutes(sameOrigin), s.logRoutes(), s.policyRoutes(), []route{
+	return slices.Concat(s.officerRoutes(sameOrigin), s.logRoutes(), s.policyRoutes(), s.reportRoutes(), []route{
 		// For people.
 		{"GET /{$}", scope.Page, brief, people.Home()},
 		{"POST /i", scope.Page, own, sameOrigin.Handler(people.Upload(s.Upload, s.intake))},

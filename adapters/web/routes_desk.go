@@ -10,10 +10,32 @@ import (
 	"github.com/bgremover/bgremover/internal/usecase"
 )
 
-// deskRoutes lists the officers' pages about requests for data from outside.
-func (s *Site) deskRoutes(pages officer.Pages, sameOrigin *http.CrossOriginProtection) []route {
+// reportRoutes lists what everybody can read about who asks for data, and about what is processed.
+func (s *Site) reportRoutes() (all []route) {
+	if t := s.Transparency; t != nil {
+		all = append(all,
+			route{"GET /transparency", scope.Page, brief, t.Page()},
+			route{"GET /v1/transparency", scope.Problem, brief, t.JSON()})
+	}
+	if p := s.Processing; p != nil {
+		all = append(all,
+			route{"GET /processing", scope.Page, brief, p.Page()},
+			route{"GET /processing.csv", scope.Page, brief, p.AsCSV(false)},
+			route{"GET /processing.pdf", scope.Page, brief, p.AsPDF(false)},
+			route{"GET /processing/processors.csv", scope.Page, brief, p.ProcessorsCSV()})
+	}
+	return all
+}
+
+// deskRoutes lists the officers' pages about requests for data from outside, and the whole register.
+func (s *Site) deskRoutes(pages officer.Pages, sameOrigin *http.CrossOriginProtection) (all []route) {
+	if p := s.Processing; p != nil {
+		all = append(all,
+			route{"GET /officer/processing.csv", scope.Staff, brief, pages.ForOfficers(p.AsCSV(true))},
+			route{"GET /officer/processing.pdf", scope.Staff, brief, pages.ForOfficers(p.AsPDF(true))})
+	}
 	if s.Officer.Desk == nil {
-		return nil
+		return all
 	}
 	const one = "/officer/disclosures/{id}"
 	post := func(what string, h http.Handler) route {
@@ -22,7 +44,7 @@ func (s *Site) deskRoutes(pages officer.Pages, sameOrigin *http.CrossOriginProte
 	do := func(what string, work func(officer.DeskWork, context.Context, usecase.Officer, id.Disclosure) error) route {
 		return post(what, pages.OnDisclosure(work))
 	}
-	return []route{
+	return append(all, []route{
 		{"GET /officer/disclosures", scope.Staff, brief, pages.Disclosures()},
 		{"GET /officer/disclosures/new", scope.Staff, brief, pages.NewDisclosure()},
 		{"POST /officer/disclosures", scope.Staff, brief, sameOrigin.Handler(pages.Register())},
@@ -35,5 +57,5 @@ func (s *Site) deskRoutes(pages officer.Pages, sameOrigin *http.CrossOriginProte
 		do("tell", officer.DeskWork.Tell),
 		do("unreachable", officer.DeskWork.Unreachable),
 		post("defer", pages.DeferDisclosure()),
-	}
+	}...)
 }

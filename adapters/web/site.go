@@ -17,21 +17,23 @@ import (
 
 // Config is what the site needs of the rest. Everything without "may" must be set.
 type Config struct {
-	Upload    api.Uploader
-	Watch     api.Watcher
-	Preview   api.Previewer
-	Download  api.Downloader
-	Delete    api.Deleter
-	Receipt   api.Receipter
-	Transform api.Transform
-	View      capability.View       // of images
-	Hours     public.Hours          // of analytics
-	Tree      public.Log            // over the record; may be nil: then it is not served
-	Verifier  *verify.Verifier      // the check of receipts for browsers; may be nil: then the page says so
-	Policy    *public.Policy        // what is promised; may be nil: then it is not published
-	Models    public.Models         // and their passports; may be nil: then none is shown
-	Compare   public.Contradictions // of what is said and done; may be nil: then it is not shown
-	Officer   *officer.Config       // may be nil: then there are no pages for officers
+	Upload       api.Uploader
+	Watch        api.Watcher
+	Preview      api.Previewer
+	Download     api.Downloader
+	Delete       api.Deleter
+	Receipt      api.Receipter
+	Transform    api.Transform
+	View         capability.View       // of images
+	Hours        public.Hours          // of analytics
+	Tree         public.Log            // over the record; may be nil: then it is not served
+	Verifier     *verify.Verifier      // the check of receipts for browsers; may be nil: then the page says so
+	Policy       *public.Policy        // what is promised; may be nil: then it is not published
+	Models       public.Models         // and their passports; may be nil: then none is shown
+	Compare      public.Contradictions // of what is said and done; may be nil: then it is not shown
+	Transparency *public.Transparency  // who asked for data; may be nil: then it is not shown
+	Processing   *public.Processing    // the register of processing; may be nil: then it is not shown
+	Officer      *officer.Config       // may be nil: then there are no pages for officers
 
 	Now     func() time.Time // the service's time, for countdowns and periods
 	Log     *slog.Logger

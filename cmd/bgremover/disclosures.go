@@ -6,9 +6,11 @@ import (
 
 	sealer "github.com/bgremover/bgremover/adapters/age"
 	"github.com/bgremover/bgremover/adapters/web/officer"
+	"github.com/bgremover/bgremover/adapters/web/public"
 	"github.com/bgremover/bgremover/domain/disclosure"
 	"github.com/bgremover/bgremover/domain/event"
 	"github.com/bgremover/bgremover/domain/id"
+	"github.com/bgremover/bgremover/domain/policy"
 	"github.com/bgremover/bgremover/domain/visit"
 	"github.com/bgremover/bgremover/internal/register"
 	"github.com/bgremover/bgremover/internal/usecase"
@@ -100,4 +102,31 @@ func (v visitorDays) one(ctx context.Context, stream event.Stream, first, last s
 		}
 	}
 	return nil
+}
+
+// transparency wires the public report of who asked for data.
+func (s *service) transparency() *public.Transparency {
+	return &public.Transparency{
+		CaughtUp: s.caughtUp(disclosures.Name),
+		Report: func(ctx context.Context) ([]disclosures.Group, error) {
+			return disclosures.Report(ctx, s.ground.pool)
+		},
+		Countries: func(ctx context.Context) ([]disclosures.Country, error) {
+			return disclosures.Countries(ctx, s.ground.pool)
+		},
+	}
+}
+
+// processing wires the register of processing, by the data in force.
+func (s *service) processing() *public.Processing {
+	return &public.Processing{
+		Register: func() (policy.Register, error) {
+			known, err := register.Load(s.policy.Data())
+			if err != nil {
+				return policy.Register{}, err
+			}
+			return known.Of(policy.Operator(s.cfg.Operator), s.cfg.Providers.Country, s.providers), nil
+		},
+		Now: s.clock.Now, CSV: register.CSV, PDF: register.PDF, Processors: register.ProcessorsCSV,
+	}
 }

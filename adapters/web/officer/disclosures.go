@@ -284,5 +284,10 @@ func (p Pages) MakeDisclosure() http.Handler {
 	})
 }
 
+// ForOfficers lets those through to a file who have a session.
+func (p Pages) ForOfficers(file http.Handler) http.Handler {
+	return p.signedIn(func(w http.ResponseWriter, r *http.Request, _ usecase.Officer) { file.ServeHTTP(w, r) })
+}
+
 // deskCaughtUp waits for the view of disclosures, and no longer than a person does.
 func (p Pages) deskCaughtUp(ctx context.Context) error { return behind(ctx, p.Desk.CaughtUp) }

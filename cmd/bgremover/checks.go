@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"html"
 	"io"
@@ -11,7 +12,6 @@ import (
 	"net/http"
 	"path"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -287,14 +287,10 @@ func figuresNameNobody(columns []string) usecase.Looked {
 	return looked
 }
 
-// everyPurposeHasABasis looks through what may be shared with whom for what: each grant rests on a legal basis that
-// the rules know.
+// everyPurposeHasABasis looks through the register of processing and through what may be shared with whom
+// for what: each activity, purpose and grant rests on a legal basis that the rules know.
 func everyPurposeHasABasis(bundle fs.FS) (looked usecase.Looked, err error) {
-	content, err := fs.ReadFile(bundle, path.Join("data", "sharing.json"))
-	if err != nil {
-		return looked, err
-	}
-	var data struct {
+	var shared struct {
 		Purposes map[string]struct {
 			Never bool `json:"never"`
 		} `json:"purposes"`
@@ -303,32 +299,51 @@ func everyPurposeHasABasis(bundle fs.FS) (looked usecase.Looked, err error) {
 			Bases map[string]bool `json:"bases"`
 		} `json:"grants"` // by recipient, purpose and category
 	}
-	if err := json.Unmarshal(content, &data); err != nil {
-		return looked, fmt.Errorf("read data/sharing.json: %w", err)
+	var register struct {
+		Processing map[string]struct {
+			Basis string `json:"basis"`
+		} `json:"processing"`
 	}
-	var used []string
-	for _, purposes := range data.Grants {
-		for purpose, categories := range purposes {
-			used = append(used, purpose)
-			for _, grant := range categories {
-				looked.At++
-				rests := false
-				for basis, holds := range grant.Bases {
-					_, known := data.Bases[basis]
-					rests = rests || holds && known
-				}
-				if !rests {
-					looked.Found++
-					looked.Code = "basis.missing"
-				}
-			}
-		}
+	if err := errors.Join(readData(bundle, "sharing.json", &shared), readData(bundle, "processing.json", &register)); err != nil {
+		return looked, err
 	}
-	for purpose, p := range data.Purposes {
-		if looked.At++; !p.Never && !slices.Contains(used, purpose) {
-			looked.Found++ // it may be pursued, and nothing says on which basis
+	look := func(rests bool) {
+		if looked.At++; !rests {
+			looked.Found++
 			looked.Code = "basis.missing"
 		}
 	}
+	for _, activity := range register.Processing {
+		_, known := shared.Bases[activity.Basis]
+		look(known)
+	}
+	used := map[string]bool{}
+	for _, purposes := range shared.Grants {
+		for purpose, categories := range purposes {
+			used[purpose] = true
+			for _, grant := range categories {
+				rests := false
+				for basis, holds := range grant.Bases {
+					_, known := shared.Bases[basis]
+					rests = rests || holds && known
+				}
+				look(rests)
+			}
+		}
+	}
+	for purpose, p := range shared.Purposes {
+		look(p.Never || used[purpose]) // else it may be pursued, and nothing says on which basis
+	}
 	return looked, nil
+}
+
+func readData(bundle fs.FS, name string, into any) error {
+	content, err := fs.ReadFile(bundle, path.Join("data", name))
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(content, into); err != nil {
+		return fmt.Errorf("read data/%s: %w", name, err)
+	}
+	return nil
 }

@@ -196,19 +196,22 @@ func TestCheckOfBases(t *testing.T) {
 		t.Errorf("the bundle: %+v, %v", got, err)
 	}
 	const grants = `{"purposes": {"storage": {}, "sale": {"never": true}}, "bases": {"contract": {}}, "grants": {"hosting": {"storage": {"sealed": {"bases": {"contract": true}}}}}}`
+	const register = `{"processing": {"cutout": {"basis": "contract"}}}`
 	tests := map[string]struct {
-		data  string
-		found int64
+		shared, register string
+		found            int64
 	}{
-		"as it should be":    {grants, 0},
-		"no basis":           {strings.Replace(grants, `{"contract": true}`, `{}`, 1), 1},
-		"one that is off":    {strings.Replace(grants, `"contract": true`, `"contract": false`, 1), 1},
-		"an unknown basis":   {strings.Replace(grants, `"contract": true`, `"whim": true`, 1), 1},
-		"an unused purpose":  {strings.Replace(grants, `"storage": {}`, `"storage": {}, "research": {}`, 1), 1},
-		"nothing to look at": {`{}`, 0},
+		"as it should be":           {grants, register, 0},
+		"no basis":                  {strings.Replace(grants, `{"contract": true}`, `{}`, 1), register, 1},
+		"one that is off":           {strings.Replace(grants, `"contract": true`, `"contract": false`, 1), register, 1},
+		"an unknown basis":          {strings.Replace(grants, `"contract": true`, `"whim": true`, 1), register, 1},
+		"an unused purpose":         {strings.Replace(grants, `"storage": {}`, `"storage": {}, "research": {}`, 1), register, 1},
+		"an activity without":       {grants, strings.Replace(register, `"contract"`, `""`, 1), 1},
+		"an activity on a whim":     {grants, strings.Replace(register, `"contract"`, `"whim"`, 1), 1},
+		"nothing to look at at all": {`{}`, `{}`, 0},
 	}
 	for name, tt := range tests {
-		got, err := everyPurposeHasABasis(fstest.MapFS{"data/sharing.json": {Data: []byte(tt.data)}})
+		got, err := everyPurposeHasABasis(fstest.MapFS{"data/sharing.json": {Data: []byte(tt.shared)}, "data/processing.json": {Data: []byte(tt.register)}})
 		if err != nil || got.Found != tt.found || (got.Code != "") != (tt.found > 0) {
 			t.Errorf("%s: got %+v, %v", name, got, err)
 		}

@@ -73,8 +73,7 @@ func (s *service) openPolicy(ctx context.Context) (err error) {
 	}
 	s.policy, err = opa.New(ctx, opa.Config{Bundle: files, ImagePeriod: s.cfg.DeleteAfter})
 	if err != nil && !own {
-		return fmt.Errorf("the rules in force, revision %d, do not fit this release: %w. Start the release before this one, store and activate a revision there that fits both; or start this one once with --activate-release-policy, which puts its own revision %d in force",
-			inForce, err, s.rules.release.Revision)
+		return s.unfit(inForce, err)
 	}
 	return err
 }
@@ -88,6 +87,15 @@ func startWith(inForce, release int64, mayActivate bool) (own, activate, store b
 		return true, true, false
 	}
 	return false, false, release > inForce
+}
+
+// unfit says what to do when the rules in force cannot answer all that this release asks.
+func (s *service) unfit(inForce int64, why error) error {
+	if release := s.rules.release.Revision; release > inForce {
+		return fmt.Errorf("the rules in force, revision %d, do not fit this release: %w. Start the release before, store and activate a revision there that fits both; or start this one once with --activate-release-policy, which puts its own revision %d in force",
+			inForce, why, release)
+	}
+	return fmt.Errorf("the rules in force, revision %d, do not fit this release, which carries none that are newer: %w. Start the release that these rules came with, or a later one", inForce, why)
 }
 
 // recorded returns the bundle in force, as the record has it.

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -15,8 +16,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bgremover/bgremover/adapters/opa"
 	"github.com/bgremover/bgremover/adapters/web/operator"
 	"github.com/bgremover/bgremover/domain/policy"
+	"github.com/bgremover/bgremover/internal/config"
 	"github.com/bgremover/bgremover/policies"
 )
 
@@ -242,6 +245,58 @@ func restsOnTheRulesInForce(t *testing.T, record []operator.Line) map[int64]int 
 		}
 	}
 	return decisions
+}
+
+// A start under rules that lack what this release asks ends with what to do.
+func TestRulesThatDoNotFit(t *testing.T) {
+	t.Parallel()
+	data := dataFolder(t)
+	serve(t, data).stop()
+	open, err := openTools(t.Context(), config.Ground{Folder: config.Folder{Data: data}}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder := rulesFolder(t, "3")
+	b, err := opa.ReadFolder(os.DirFS(folder))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(filepath.Join(folder, "keys", "keys.rego")); err != nil {
+		t.Fatal(err)
+	}
+	lacking, err := opa.ReadFolder(os.DirFS(folder))
+	if err != nil {
+		t.Fatal(err)
+	}
+	archive, err := lacking.Archive()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stored, err := json.Marshal(policy.BundleStored{Revision: b.Revision(), Digest: b.Digest(), SignedBy: "release", Archive: archive})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// As a release would have left it that asked less.
+	_, err = open.pool.Exec(t.Context(), "update ledger.facts set body = convert_to(regexp_replace(convert_from(body, 'UTF8'), '\"fact\":{[^}]*}', $2), 'UTF8') where stream = $1 and version = 1",
+		policy.BundleStream("4"), `"fact":`+string(stored))
+	if err = errors.Join(err, open.close()); err != nil {
+		t.Fatal(err)
+	}
+	out, errs, code := bgremover(t, append(serveFlags(data), "--data", data)...)
+	if code != 1 || !strings.Contains(errs, "the rule keys.due is missing") || !strings.Contains(errs, "Start the release that these rules came with") {
+		t.Errorf("%d, %q, %q", code, out, errs)
+	}
+}
+
+func TestUnfitRulesSayWhatToDo(t *testing.T) {
+	s := &service{}
+	s.rules.release.Revision = 5
+	why := errors.New("the rule x.y is missing")
+	for inForce, says := range map[int64]string{4: "--activate-release-policy, which puts its own revision 5", 5: "came with", 6: "came with"} {
+		if err := s.unfit(inForce, why); !errors.Is(err, why) || !strings.Contains(err.Error(), says) {
+			t.Errorf("revision %d: %v", inForce, err)
+		}
+	}
 }
 
 // What a bundle server has is stored, and waits.

@@ -75,7 +75,7 @@ func (c *rebuildCmd) run(ctx context.Context, std streams) (err error) {
 
 // viewsNamed returns the views of these names, or all.
 func viewsNamed(names []string) ([]projector.View, error) {
-	all := views(dueByRelease())
+	all := views()
 	if len(names) == 0 {
 		return all, nil
 	}

@@ -41,7 +41,7 @@ func BenchmarkRebuild(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	live, err := projector.New(r.Config, views(dueByRelease())...)
+	live, err := projector.New(r.Config, views()...)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -21,10 +21,10 @@ import (
 )
 
 // views lists everything that pages, API and housekeeping read.
-func views(d due) []projector.View {
+func views() []projector.View {
 	return []projector.View{
-		{Name: images.Name, Schema: images.Schema, Apply: images.Apply, Purge: d.purge("capability", images.Purge)},
-		{Name: analytics.Name, Schema: analytics.Schema, Apply: analytics.Apply, Purge: d.purge("analytics", analytics.Purge)},
+		{Name: images.Name, Schema: images.Schema, Apply: images.Apply, Purge: purged("capability", images.Purge)},
+		{Name: analytics.Name, Schema: analytics.Schema, Apply: analytics.Apply, Purge: purged("analytics", analytics.Purge)},
 		{Name: schedule.Name, Schema: schedule.Schema, Apply: schedule.Apply},
 		{Name: abuse.Name, Schema: abuse.Schema, Apply: abuse.Apply, Purge: abuse.Purge},
 		{Name: disclosures.Name, Schema: disclosures.Schema, Apply: disclosures.Apply},

@@ -45,7 +45,7 @@ type retention struct {
 
 func (s *service) newRetention() *retention {
 	r := &retention{s: s, deleted: make(chan struct{})}
-	r.purge = usecase.PurgeDue{Record: s.ledger, Rules: s.policy, Executors: s.executors(), Holds: r, Now: r.now}
+	r.purge = usecase.PurgeDue{Record: s.ledger, Rules: s.policy, Executors: s.executors(), Holds: r, Earlier: r, Now: r.now}
 	r.shorten = usecase.ShortenDue{Record: s.ledger, Rules: s.policy, Decided: r, Now: r.now}
 	r.watch = usecase.WatchRetention{Record: s.ledger, Late: r.late, Now: r.now}
 	r.confirm = usecase.ConfirmClock{Record: s.ledger, Times: r, Now: r.now}
@@ -69,6 +69,15 @@ func (r *retention) Held(ctx context.Context) (map[string][]string, error) {
 		held[h.Kind] = append(held[h.Kind], h.Fields...)
 	}
 	return held, err
+}
+
+// Earlier implements usecase.EarlierPeriods.
+func (r *retention) Earlier(ctx context.Context, kind string) (all []usecase.EarlierPeriod, err error) {
+	reigns, err := schedule.Earlier(ctx, r.s.ground.pool, kind)
+	for _, e := range reigns {
+		all = append(all, usecase.EarlierPeriod(e))
+	}
+	return all, err
 }
 
 // heldKeys returns the kinds of keys whose end a hold stops, where the rules let it.

@@ -2,15 +2,12 @@ package main
 
 import (
 	"context"
-	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/bgremover/bgremover/adapters/opa"
 	"github.com/bgremover/bgremover/adapters/postgres"
 	"github.com/bgremover/bgremover/internal/usecase"
-	"github.com/bgremover/bgremover/policies"
 	"github.com/bgremover/bgremover/projections/analytics"
 	"github.com/bgremover/bgremover/projections/images"
 	"github.com/bgremover/bgremover/projections/schedule"
@@ -57,38 +54,15 @@ var notHere = map[string]string{
 	"write_ahead_log": "PostgreSQL recycles it; archives are the operator's",
 }
 
-// due says up to which beginning things of a kind are due at a time.
-type due func(ctx context.Context, kind string, now time.Time) (time.Time, error)
-
-// dueBy asks rules.
-func dueBy(rules usecase.Limits) due {
-	return func(ctx context.Context, kind string, now time.Time) (time.Time, error) {
-		return usecase.LimitUpTo(ctx, rules, kind, now)
-	}
-}
-
-// dueByRelease asks the rules that this release carries: for commands that work beside a service.
-func dueByRelease() due {
-	open := sync.OnceValues(func() (*opa.Policy, error) {
-		return opa.New(context.Background(), opa.Config{Bundle: policies.Bundle, ImagePeriod: time.Hour})
-	})
-	return func(ctx context.Context, kind string, now time.Time) (time.Time, error) {
-		rules, err := open()
-		if err != nil {
-			return time.Time{}, err
-		}
-		return usecase.LimitUpTo(ctx, rules, kind, now)
-	}
-}
-
 // purgeUpTo removes rows of a view, in whichever schema tx means, that began up to a moment.
 type purgeUpTo func(ctx context.Context, tx pgx.Tx, upTo time.Time) (int64, error)
 
-// purge makes of that what the projector asks of a view: to remove what time alone removes.
-func (d due) purge(kind string, rows purgeUpTo) func(context.Context, pgx.Tx, time.Time) (int64, error) {
-	return func(ctx context.Context, tx pgx.Tx, now time.Time) (int64, error) {
-		upTo, err := d(ctx, kind, now)
-		if err != nil {
+// purged makes of that what the projector asks of a view: to remove what time alone removes. That is what the
+// record says was deleted, so that a view that is made anew holds none of it; the engine deletes the rest.
+func purged(kind string, rows purgeUpTo) func(context.Context, pgx.Tx, time.Time) (int64, error) {
+	return func(ctx context.Context, tx pgx.Tx, _ time.Time) (int64, error) {
+		upTo, err := schedule.PurgedUpTo(ctx, tx, kind)
+		if err != nil || upTo.IsZero() {
 			return 0, err
 		}
 		return rows(ctx, tx, upTo)
@@ -150,7 +124,7 @@ func (s *service) viewRows(kind, view string, purge purgeUpTo, oldest func(conte
 		if err != nil || began.IsZero() {
 			return began, n, err
 		}
-		before, err := s.purgedUpTo(ctx, kind)
+		before, err := schedule.PurgedUpTo(ctx, s.ground.pool, kind)
 		if err != nil || began.After(before) {
 			return began, n, err
 		}
@@ -160,17 +134,6 @@ func (s *service) viewRows(kind, view string, purge purgeUpTo, oldest func(conte
 		return oldest(ctx)
 	}
 	return t
-}
-
-// purgedUpTo returns up to which beginning things of a kind were deleted, as the record says.
-func (s *service) purgedUpTo(ctx context.Context, kind string) (upTo time.Time, err error) {
-	all, err := schedule.Purges(ctx, s.ground.pool)
-	for _, p := range all {
-		if p.Kind == kind {
-			upTo = p.UpTo
-		}
-	}
-	return upTo, err
 }
 
 // answers are what is remembered of requests that can be repeated: by the ledger at the service's time, and by

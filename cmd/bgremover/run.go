@@ -15,8 +15,6 @@ import (
 	"github.com/bgremover/bgremover/adapters/postgres"
 	"github.com/bgremover/bgremover/adapters/web/operator"
 	"github.com/bgremover/bgremover/internal/projector"
-	"github.com/bgremover/bgremover/projections/analytics"
-	"github.com/bgremover/bgremover/projections/images"
 )
 
 const (
@@ -241,12 +239,12 @@ func (s *service) chores() []chore {
 	}...)
 }
 
-// tidy removes what has ended by itself: leases, links and sessions, old counts of views that the
-// retention engine has no say in, and what a rebuild left.
+// tidy removes what has ended by itself: leases, links and sessions, what views hold again that was deleted
+// before, and what a rebuild left.
 func (s *service) tidy(ctx context.Context) error {
 	_, work := postgres.PurgeWork(ctx, s.ground.pool)
 	_, sessions := postgres.PurgeSessions(ctx, s.ground.pool, s.clock.Now())
-	return errors.Join(work, sessions, s.views.Purge(ctx, s.clock.Now(), images.Name, analytics.Name))
+	return errors.Join(work, sessions, s.views.Purge(ctx, s.clock.Now()))
 }
 
 // recordWorks says whether an append would be answered.

@@ -187,7 +187,7 @@ func newImage() id.Image { return id.Image(newID()) }
 func (s *service) openViews(ctx context.Context) (err error) {
 	s.views, err = projector.New(projector.Config{
 		DB: s.ground.pool, Record: readRecord(s.ground.kafka, s.log), Decode: sealedCodec().Decode, Skipped: skipped(s.ledger), Skips: s.ledger.Skips, Log: s.log,
-	}, views(dueBy(s.policy))...)
+	}, views()...)
 	if err != nil {
 		return err
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"sync"
 	"time"
 
@@ -82,16 +81,14 @@ func (p *Projector) Prepare(ctx context.Context) error {
 	return nil
 }
 
-// Purge removes from every view but some what time alone removes as of a moment, and what an
+// Purge removes from every view what time alone removes as of a moment, and what an
 // interrupted rebuild left. Run it at least daily: a view that is made anew holds all of it
-// again until then. The others are for whoever purges them with a fact.
-func (p *Projector) Purge(ctx context.Context, now time.Time, but ...string) error {
+// again until then.
+func (p *Projector) Purge(ctx context.Context, now time.Time) error {
 	var errs []error
 	for _, name := range p.order {
-		if !slices.Contains(but, name) {
-			if err := p.runners[name].view.purge(ctx, p.with.DB, name, now); err != nil {
-				errs = append(errs, fmt.Errorf("purge view %s: %w", name, err))
-			}
+		if err := p.runners[name].view.purge(ctx, p.with.DB, name, now); err != nil {
+			errs = append(errs, fmt.Errorf("purge view %s: %w", name, err))
 		}
 		if err := p.sweep(ctx, name); err != nil {
 			errs = append(errs, fmt.Errorf("sweep beside view %s: %w", name, err))

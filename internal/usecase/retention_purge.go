@@ -22,12 +22,57 @@ type LiveHolds interface {
 	Held(ctx context.Context) (map[string][]string, error)
 }
 
+// EarlierPeriods are the periods that were in force before the newest rules. What began under one of them
+// is gone by it, however long the newest is.
+type EarlierPeriods interface {
+	// Earlier returns those of a kind.
+	Earlier(ctx context.Context, kind string) ([]EarlierPeriod, error)
+}
+
+// EarlierPeriod is a period that was in force until other rules came.
+type EarlierPeriod struct {
+	Until   time.Time
+	Years   int
+	Days    int
+	Seconds int64
+}
+
+// due returns when something was to be gone that began at a time.
+func (e EarlierPeriod) due(began time.Time) time.Time {
+	return began.AddDate(e.Years, 0, e.Days).Add(time.Duration(e.Seconds) * time.Second)
+}
+
+// upTo returns the latest beginning under this period whose things are due by now; around leap days it can
+// fall short by a day.
+func (e EarlierPeriod) upTo(now time.Time) time.Time {
+	began := now.AddDate(-e.Years, 0, -e.Days).Add(-time.Duration(e.Seconds) * time.Second)
+	if e.due(began).After(now) {
+		began = began.AddDate(0, 0, -1)
+	}
+	if began.After(e.Until) {
+		return e.Until
+	}
+	return began
+}
+
+// promised returns by when something is gone that began at a time, by the earlier periods alone; zero if none
+// had a say.
+func promised(all []EarlierPeriod, began time.Time) (due time.Time) {
+	for _, e := range all {
+		if by := e.due(began); !began.After(e.Until) && (due.IsZero() || by.Before(due)) {
+			due = by
+		}
+	}
+	return due
+}
+
 // PurgeDue deletes what is due of the kinds that have an executor. One process does it at a time.
 type PurgeDue struct {
 	Record    Record
 	Rules     Limits
 	Executors []Executor
 	Holds     LiveHolds
+	Earlier   EarlierPeriods
 	Now       Now
 }
 
@@ -99,13 +144,45 @@ func (p PurgeDue) stands(ctx context.Context, ex Executor, held map[string][]str
 	if kept.Oldest.IsZero() {
 		return s, nil
 	}
-	if s.Due, _, err = p.Rules.Limit(ctx, s.Kind, kept.Oldest, time.Time{}); err != nil {
-		return Standing{}, fmt.Errorf("ask for its limit: %w", err)
+	if s.Due, err = p.limit(ctx, s.Kind, kept.Oldest); err != nil {
+		return Standing{}, err
 	}
 	if !s.Due.After(now) {
 		_, s.KeptBy, _, err = p.Rules.Deletion(ctx, p.question(s.Kind, kept.Oldest, s.Due, held, now))
 	}
 	return s, err
+}
+
+// limit asks by when something is gone that began at a time, given what it was promised then.
+func (p PurgeDue) limit(ctx context.Context, kind string, began time.Time) (time.Time, error) {
+	earlier, err := p.Earlier.Earlier(ctx, kind)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("ask which periods were in force: %w", err)
+	}
+	due, _, err := p.Rules.Limit(ctx, kind, began, promised(earlier, began))
+	if err != nil {
+		return time.Time{}, fmt.Errorf("ask for its limit: %w", err)
+	}
+	return due, nil
+}
+
+// upTo returns up to which beginning things of a kind are due by now: by the rules in force, or by those under
+// which they began.
+func (p PurgeDue) upTo(ctx context.Context, kind string, now time.Time) (time.Time, error) {
+	upTo, err := LimitUpTo(ctx, p.Rules, kind, now)
+	if err != nil {
+		return time.Time{}, err
+	}
+	earlier, err := p.Earlier.Earlier(ctx, kind)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("ask which periods were in force: %w", err)
+	}
+	for _, e := range earlier {
+		if by := e.upTo(now); by.After(upTo) {
+			upTo = by
+		}
+	}
+	return upTo, nil
 }
 
 // question asks about things that go whole, such as rows and partitions: a hold of any field keeps them.
@@ -121,16 +198,16 @@ func (p PurgeDue) purge(ctx context.Context, ex Executor, held map[string][]stri
 	if err != nil || s.Due.IsZero() || s.Due.After(now) {
 		return err
 	}
-	upTo, err := LimitUpTo(ctx, p.Rules, s.Kind, now)
+	upTo, err := p.upTo(ctx, s.Kind, now)
 	if err != nil {
 		return err
 	}
 	if upTo.Before(s.Oldest) {
 		upTo = s.Oldest
 	}
-	due, _, err := p.Rules.Limit(ctx, s.Kind, upTo, time.Time{})
+	due, err := p.limit(ctx, s.Kind, upTo)
 	if err != nil {
-		return fmt.Errorf("ask for its limit: %w", err)
+		return err
 	}
 	gone, _, decision, err := p.Rules.Deletion(ctx, p.question(s.Kind, upTo, due, held, now))
 	if err != nil || !gone {

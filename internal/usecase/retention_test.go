@@ -24,6 +24,7 @@ type engine struct {
 	record *fake.Record
 	rules  fake.Limits
 	held   heldFields
+	before earlierPeriods
 	at     time.Time
 	tables []usecase.Executor
 }
@@ -31,6 +32,12 @@ type engine struct {
 type heldFields map[string][]string
 
 func (h heldFields) Held(context.Context) (map[string][]string, error) { return h, nil }
+
+type earlierPeriods []usecase.EarlierPeriod
+
+func (e earlierPeriods) Earlier(context.Context, string) ([]usecase.EarlierPeriod, error) {
+	return e, nil
+}
 
 func newEngine(tables ...usecase.Executor) *engine {
 	return &engine{
@@ -45,7 +52,7 @@ func newEngine(tables ...usecase.Executor) *engine {
 func (e *engine) now() time.Time { return e.at }
 
 func (e *engine) purge() usecase.PurgeDue {
-	return usecase.PurgeDue{Record: e.record, Rules: e.rules, Executors: e.tables, Holds: e.held, Now: e.now}
+	return usecase.PurgeDue{Record: e.record, Rules: e.rules, Executors: e.tables, Holds: e.held, Earlier: e.before, Now: e.now}
 }
 
 func (e *engine) facts() (all []event.Fact) {
@@ -332,3 +339,67 @@ func TestRulesChangeDuringAPurge(t *testing.T) {
 
 // following are rules that change.
 type following struct{ *fake.Limits }
+
+// A period that becomes longer holds for what begins from then on. What is there goes as it was promised.
+func TestLongerPeriodOfATable(t *testing.T) {
+	changed := noon.AddDate(0, 0, -20)
+	old, young := noon.AddDate(0, 0, -31), noon.AddDate(0, 0, -19)
+	table := &fake.Table{Name: "api_log", Rows: []time.Time{old, changed, young}}
+	e := newEngine(table) // 90 days, and 30 until the change
+	e.before = earlierPeriods{{Until: changed, Days: 30}}
+	steps := []struct {
+		day  int
+		left []time.Time
+		due  time.Time // of what is left
+	}{
+		{0, []time.Time{changed, young}, changed.AddDate(0, 0, 30)},
+		{9, []time.Time{changed, young}, changed.AddDate(0, 0, 30)},
+		{10, []time.Time{young}, young.AddDate(0, 0, 90)},
+		{70, []time.Time{young}, young.AddDate(0, 0, 90)},
+		{71, nil, time.Time{}},
+	}
+	for _, step := range steps {
+		e.at = noon.AddDate(0, 0, step.day)
+		if err := e.purge().Do(t.Context()); err != nil || !slices.Equal(table.Rows, step.left) {
+			t.Errorf("day %d: left %v, want %v; %v", step.day, table.Rows, step.left, err)
+		}
+		if all, err := e.purge().Standings(t.Context(), true); err != nil || !all[0].Due.Equal(step.due) {
+			t.Errorf("day %d: the first is due %v, want %v; %v", step.day, all[0].Due, step.due, err)
+		}
+	}
+}
+
+// Whatever the periods were, and whenever they changed: nothing is there past the earliest limit that it had since
+// it began, and nothing goes before.
+func TestEarliestLimitWinsForEveryRow(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		at := func(label string) time.Time {
+			return noon.AddDate(0, 0, -rapid.IntRange(0, 60).Draw(t, label))
+		}
+		e := newEngine()
+		newest := rapid.IntRange(1, 60).Draw(t, "newest")
+		e.rules.Periods = map[string]time.Duration{"api_log": time.Duration(newest) * day}
+		for range rapid.IntRange(0, 3).Draw(t, "changes") {
+			e.before = append(e.before, usecase.EarlierPeriod{Until: at("changed"), Days: rapid.IntRange(1, 60).Draw(t, "days")})
+		}
+		var want []time.Time
+		table := &fake.Table{Name: "api_log"}
+		for range rapid.IntRange(1, 20).Draw(t, "rows") {
+			began := at("began")
+			table.Rows = append(table.Rows, began)
+			due := began.AddDate(0, 0, newest)
+			for _, p := range e.before {
+				if by := began.AddDate(0, 0, p.Days); !began.After(p.Until) && by.Before(due) {
+					due = by
+				}
+			}
+			if due.After(noon) {
+				want = append(want, began)
+			}
+		}
+		e.tables = []usecase.Executor{table}
+		if err := e.purge().Do(context.Background()); err != nil || !slices.Equal(table.Rows, want) {
+			t.Fatalf("left %v, want %v; %v", table.Rows, want, err)
+		}
+	})
+}

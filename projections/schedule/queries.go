@@ -137,6 +137,24 @@ func Purges(ctx context.Context, db DB) ([]Purge, error) {
 	return all, nil
 }
 
+// PurgedUpTo returns up to which beginning things of a kind were deleted, as the record says; zero when
+// none were, or there is no such view.
+func PurgedUpTo(ctx context.Context, db DB, kind string) (time.Time, error) {
+	var there bool
+	if err := db.QueryRow(ctx, `select to_regclass('schedule.purged') is not null`).Scan(&there); err != nil || !there {
+		return time.Time{}, err
+	}
+	var upTo *time.Time
+	err := db.QueryRow(ctx, `select up_to from schedule.purged where kind = $1`, kind).Scan(&upTo)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return time.Time{}, nil
+	}
+	if err != nil {
+		return time.Time{}, fmt.Errorf("ask what was deleted: %w", err)
+	}
+	return orZero(upTo), nil
+}
+
 // Stall is a kind whose deletions are late.
 type Stall struct {
 	Kind    string

@@ -3,14 +3,15 @@
 // of the time.
 //
 //	reads:  image.uploaded, image.deletion_due_changed, image.deleted, the beginnings of visits and
-//	        disclosures, vault.key_destroyed, retention.*; of all facts their time
-//	writes: waiting, purged, late, hold, clock (schema.sql)
+//	        disclosures, vault.key_destroyed, retention.*, policy.bundle_stored, policy.activated; of all
+//	        facts their time
+//	writes: waiting, purged, late, hold, clock, period, reign (schema.sql)
 //	shown:  the retention engine, bgremover retention, the officers' page of retention
 //
 // Read it in this order: schema.sql, schedule.go (what each fact changes), write.go (how it is
-// written), queries.go.
+// written), periods.go (which periods were in force), queries.go.
 //
-// It knows no period: where no fact says by when a thing is gone, whoever reads asks the rule. What
+// It judges by no period: where no fact says by when a thing is gone, whoever reads asks the rule. What
 // lies in tables by rows or partitions is not listed here; its executor knows how old it is. It
 // decides nothing, and holds nothing that the codec seals.
 package schedule

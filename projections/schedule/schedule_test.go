@@ -207,6 +207,11 @@ func TestRetentionItself(t *testing.T) {
 	if want := []schedule.Purge{{Kind: "analytics", Due: noon.Add(time.Hour), Actual: noon.Add(2 * time.Hour), UpTo: noon.AddDate(-1, 0, 0), Count: 4, Total: 7}}; err != nil || !reflect.DeepEqual(purges, want) {
 		t.Errorf("purged %+v, want %+v; %v", purges, want, err)
 	}
+	for kind, want := range map[string]time.Time{"analytics": noon.AddDate(-1, 0, 0), "api_log": {}} {
+		if upTo, err := schedule.PurgedUpTo(t.Context(), db, kind); err != nil || !upTo.Equal(want) {
+			t.Errorf("%s is gone up to %v, want %v; %v", kind, upTo, want, err)
+		}
+	}
 	stalls, err := schedule.Stalls(t.Context(), db)
 	if want := []schedule.Stall{{Kind: "api_log", Due: noon, Waiting: 1, Since: noon}}; err != nil || !reflect.DeepEqual(stalls, want) {
 		t.Errorf("late %+v, want %+v; %v", stalls, want, err)
@@ -214,6 +219,16 @@ func TestRetentionItself(t *testing.T) {
 	holds, err := schedule.Holds(t.Context(), db)
 	if want := []schedule.Hold{{Hold: other, Kind: "technical", Fields: []string{"address", "agent"}, Placed: noon}}; err != nil || !reflect.DeepEqual(holds, want) {
 		t.Errorf("holds %+v, want %+v; %v", holds, want, err)
+	}
+}
+
+func TestPurgedUpToWithoutAView(t *testing.T) {
+	db := open(t)
+	if _, err := db.Exec(t.Context(), `drop schema schedule cascade`); err != nil {
+		t.Fatal(err)
+	}
+	if upTo, err := schedule.PurgedUpTo(t.Context(), db, "analytics"); err != nil || !upTo.IsZero() {
+		t.Errorf("got %v, %v", upTo, err)
 	}
 }
 

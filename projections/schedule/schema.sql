@@ -44,3 +44,18 @@ create table if not exists clock (
   jump_from timestamptz,
   jump_to   timestamptz
 );
+
+-- The longest periods, by the revision of the rules that had them, and when each came into force.
+create table if not exists period (
+  revision bigint  not null,
+  kind     text    not null,
+  years    integer not null,
+  days     integer not null,
+  seconds  bigint  not null,
+  primary key (revision, kind)
+);
+
+create table if not exists reign (
+  revision bigint      primary key,
+  since    timestamptz not null
+);

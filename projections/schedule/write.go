@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/bgremover/bgremover/domain/event"
+	"github.com/bgremover/bgremover/domain/policy"
 	"github.com/bgremover/bgremover/domain/system"
 )
 
@@ -93,6 +94,13 @@ func rare(b *pgx.Batch, env event.Envelope) {
 			values ($1, $2, $3)
 			on conflict (only_row) do update
 			   set jump_from = coalesce(clock.jump_from, excluded.jump_from), jump_to = excluded.jump_to`, env.At, e.From, e.To)
+	case policy.BundleStored:
+		stored(b, e)
+	case policy.Activated:
+		b.Queue(`
+			insert into reign (revision, since)
+			values ($1, $2)
+			on conflict (revision) do nothing`, e.Revision, env.At)
 	case system.ClockJumpConfirmed:
 		b.Queue(`update clock set jump_from = null, jump_to = null`)
 	}

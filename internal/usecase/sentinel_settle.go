@@ -23,7 +23,7 @@ type suspect struct {
 // the next audit's.
 const suspectsAtOnce = 10_000
 
-// settleTime is how long confirming and removing may take.
+// settleTime is how long confirming may take, and removing again as long.
 const settleTime = 5 * time.Minute
 
 func (r *auditRun) suspect(one suspect) {
@@ -37,27 +37,12 @@ func (r *auditRun) suspect(one suspect) {
 // settle asks the record about each suspect, counts those that are wrong indeed, and removes what may be
 // removed if everything was seen.
 func (r *auditRun) settle(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, settleTime)
-	defer cancel()
-	confirmed := r.suspects[:0]
-	for i, one := range r.suspects {
-		code, err := r.confirm(ctx, one)
-		if err != nil {
-			r.missed(codeIncomplete, fmt.Errorf("confirm %d suspects: %w", len(r.suspects)-i, err))
-			for _, unsure := range r.suspects[i:] {
-				r.note(unsure.code, 1)
-			}
-			return
-		}
-		if code != "" {
-			r.note(code, 1)
-			one.code = code
-			confirmed = append(confirmed, one)
-		}
-	}
+	confirmed := r.confirmed(ctx)
 	if !r.whole() {
 		return // never on what was not seen whole
 	}
+	ctx, cancel := context.WithTimeout(ctx, settleTime)
+	defer cancel()
 	var failed int
 	var first error
 	for _, one := range confirmed {
@@ -75,6 +60,32 @@ func (r *auditRun) settle(ctx context.Context) {
 		// It was all seen; what resisted is found again.
 		r.leftover = fmt.Errorf("%d could not be removed, the first: %w", failed, first)
 	}
+}
+
+// confirmed returns the suspects that are wrong by the record's own word. Those for which there is no time
+// are counted, and not returned.
+func (r *auditRun) confirmed(ctx context.Context) []suspect {
+	ctx, cancel := context.WithTimeout(ctx, settleTime)
+	defer cancel()
+	confirmed := r.suspects[:0]
+	for i, one := range r.suspects {
+		code, err := r.confirm(ctx, one)
+		if err != nil {
+			for _, unsure := range r.suspects[i:] {
+				r.note(unsure.code, 1)
+			}
+			if ctx.Err() == nil { // not just out of time
+				r.missed(codeIncomplete, fmt.Errorf("confirm %d suspects: %w", len(r.suspects)-i, err))
+			}
+			return confirmed
+		}
+		if code != "" {
+			r.note(code, 1)
+			one.code = code
+			confirmed = append(confirmed, one)
+		}
+	}
+	return confirmed
 }
 
 // confirm returns what is wrong by the record's own word; "" if nothing is any more.

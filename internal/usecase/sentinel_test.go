@@ -623,3 +623,35 @@ func TestSentinelWithAClockThatGoesBack(t *testing.T) {
 		t.Errorf("found %+v", done.Fact)
 	}
 }
+
+// A record that takes its time costs no more than the time there is: what was confirmed by then is removed.
+func TestSentinelRemovesWhatItHadTimeToConfirm(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPost()
+		for range 200 {
+			p.kept(t, noon.Add(-time.Hour))
+		}
+		p.sentinel.Record = slow{p.record, 2 * time.Second}
+		done := p.audit(t)
+		if !done.Fact.Whole || done.Fact.Removed < 50 || done.Fact.Removed > 150 || counts(done)["object.overdue"] != 200 {
+			t.Errorf("found %+v", done.Fact)
+		}
+	})
+}
+
+// slow is a record that answers about pictures after a while.
+type slow struct {
+	*fake.Record
+	after time.Duration
+}
+
+func (s slow) Load(ctx context.Context, stream event.Stream) ([]event.Envelope, error) {
+	if _, ok := image.OfStream(stream); ok {
+		select {
+		case <-time.After(s.after):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	return s.Record.Load(ctx, stream)
+}

@@ -48,8 +48,8 @@ type visitor struct {
 // step is what is done in the browser, one after the other.
 type step = chromedp.Action[chromedp.Void]
 
-// visit opens a browser on a service.
-func visit(t *testing.T, s *running, setUp ...step) *visitor {
+// openBrowser opens a browser on a service.
+func openBrowser(t *testing.T, s *running, setUp ...step) *visitor {
 	t.Helper()
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(chromium(t)), chromedp.NoSandbox, chromedp.DisableGPU,
@@ -237,7 +237,7 @@ const (
 func TestBrowserWholeLife(t *testing.T) {
 	t.Parallel()
 	s := serve(t, dataFolder(t))
-	v := visit(t, s, watchPolicy())
+	v := openBrowser(t, s, watchPolicy())
 	v.do(
 		chromedp.Navigate(s.url+"/"),
 		chromedp.SetUploadFiles(chromedp.CSS("#photo"), []string{picture(t)}),
@@ -298,7 +298,7 @@ func TestBrowserDropAndPaste(t *testing.T) {
 		"paste": `document.dispatchEvent(new ClipboardEvent('paste', {clipboardData: data, bubbles: true}))`,
 	} {
 		t.Run(how, func(t *testing.T) {
-			v := visit(t, s, watchPolicy())
+			v := openBrowser(t, s, watchPolicy())
 			v.do(chromedp.Navigate(s.url + "/"))
 			photo := base64.StdEncoding.EncodeToString(testphotos.Original("coffee"))
 			get(v, chromedp.Evaluate[bool](`(() => {
@@ -327,7 +327,7 @@ func TestBrowserWithoutJavaScript(t *testing.T) {
 		},
 	} {
 		t.Run(how, func(t *testing.T) {
-			v := visit(t, s, noScripts())
+			v := openBrowser(t, s, noScripts())
 			v.do(
 				chromedp.Navigate(s.url+"/"),
 				chromedp.SetUploadFiles(chromedp.CSS("#photo"), []string{picture(t)}),
@@ -342,7 +342,7 @@ func TestBrowserWithoutJavaScript(t *testing.T) {
 func TestBrowserByKeyboard(t *testing.T) {
 	t.Parallel()
 	s := serve(t, dataFolder(t))
-	v := visit(t, s, watchPolicy())
+	v := openBrowser(t, s, watchPolicy())
 	v.do(chromedp.Navigate(s.url + "/"))
 	v.tabTo(`#photo`)
 	v.do(chromedp.SetUploadFiles(chromedp.CSS("#photo"), []string{picture(t)}), chromedp.WaitVisible(ready))
@@ -396,7 +396,7 @@ func TestBrowserEveryPage(t *testing.T) {
 	axe := axe(t)
 	for scheme, setUp := range map[string][]step{"light": nil, "dark": {dark()}} {
 		t.Run(scheme, func(t *testing.T) {
-			v := visit(t, s, setUp...)
+			v := openBrowser(t, s, setUp...)
 			for name, address := range pages {
 				for _, width := range []int64{320, 1280} {
 					v.checkPage(fmt.Sprintf("%s-%s-%d", name, scheme, width), address, width, axe)

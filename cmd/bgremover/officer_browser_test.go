@@ -18,7 +18,7 @@ func TestBrowserOfficer(t *testing.T) {
 	until(t, "the cutout", func() bool { return s.status(up) == "ready" })
 	s.ask("DELETE", "/v1/images/"+up.ID, up.Capability)
 
-	v := visit(t, s, watchPolicy())
+	v := openBrowser(t, s, watchPolicy())
 	v.cookie = "officer"
 	link := s.officerLink("Grace Hopper")
 	v.do(

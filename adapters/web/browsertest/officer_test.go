@@ -29,6 +29,7 @@ import (
 	"github.com/bgremover/bgremover/internal/ledger"
 	"github.com/bgremover/bgremover/internal/testphotos"
 	"github.com/bgremover/bgremover/internal/usecase"
+	"github.com/bgremover/bgremover/projections/abuse"
 	"github.com/bgremover/bgremover/projections/analytics"
 )
 
@@ -59,7 +60,7 @@ func openOffice(t *testing.T) *office {
 			Sessions: usecase.OfficerSessions{
 				Record: service.Record, Links: access.Links(), Sessions: access.Sessions(), Secrets: fake.Secrets{}, Now: time.Now,
 			},
-			Record: o.record, Types: ledger.Facts().Names(), CheckpointEvery: time.Minute,
+			Record: o.record, Types: ledger.Facts().Names(), CheckpointEvery: time.Minute, Security: securityFigures(),
 		},
 	})
 	server := httptest.NewServer(site)
@@ -326,6 +327,27 @@ func TestOfficersNeedNoJavaScript(t *testing.T) {
 	)
 }
 
+// securityFigures are what a busy hour may look like.
+func securityFigures() *officer.Security {
+	hour := time.Now().Truncate(time.Hour)
+	return &officer.Security{
+		CaughtUp: func(context.Context) error { return nil },
+		Refusals: func(context.Context, time.Time, int) ([]abuse.Refused, error) {
+			return []abuse.Refused{{Hour: hour, Rule: "upload.rate", Scope: "network", N: 1_234_567}, {Hour: hour, Rule: "access.blob", N: 1}}, nil
+		},
+		Days: func(context.Context, time.Time) ([]abuse.Day, error) {
+			return []abuse.Day{{Day: hour, Began: 98_765, Blocked: 432}}, nil
+		},
+		Answers: func(context.Context, time.Time) ([]officer.Answers, error) {
+			return []officer.Answers{{Hour: hour, N: [6]int64{2: 1_234_567, 3: 12, 4: 3456, 5: 7}}}, nil
+		},
+		Kept: func(context.Context) (officer.TechnicalData, error) {
+			return officer.TechnicalData{Requests: hour, Visits: 98_765, EndsNext: hour}, nil
+		},
+		Now: time.Now,
+	}
+}
+
 // The pages in both schemes, on a desk and on a small phone.
 func TestOfficersPages(t *testing.T) {
 	o := openOffice(t)
@@ -340,7 +362,7 @@ func TestOfficersPages(t *testing.T) {
 			v.signIn(link)
 			for name, address := range map[string]string{
 				"log": "/officer/log", "as-of": "/officer/log?as_of=4&order=oldest", "nothing": "/officer/log?type=" + string(image.Downloaded{}.EventName()),
-				"mistake": "/officer/log?as_of=soon", "uploaded": "/officer/log/1", "member": "/officer/log/5",
+				"mistake": "/officer/log?as_of=soon", "uploaded": "/officer/log/1", "member": "/officer/log/5", "security": "/officer/security",
 			} {
 				for _, width := range []int64{320, 1280} {
 					v.do(chromedp.EmulateViewport(width, 900), chromedp.Navigate(o.url+address), chromedp.WaitVisible(chromedp.CSS(`main h1`)))

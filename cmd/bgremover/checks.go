@@ -69,7 +69,9 @@ type outsider struct {
 }
 
 // publicPages are what everybody may read.
-var publicPages = []string{"/", "/stats", "/privacy", "/promises", "/models", "/verify"}
+var publicPages = []string{
+	"/", "/stats", "/privacy", "/promises", "/contradictions", "/models", "/processing", "/transparency", "/verify",
+}
 
 // outsiderTime is how long one answer may take.
 const outsiderTime = 10 * time.Second

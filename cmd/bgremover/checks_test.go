@@ -4,6 +4,10 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -136,6 +140,31 @@ func TestChecksOfTheLiveSite(t *testing.T) {
 				t.Errorf("got %+v, %v; want %+v", got, err, tt.then)
 			}
 		})
+	}
+}
+
+var pageRoute = regexp.MustCompile(`"GET (/[a-z]*)(?:\{\$\})?", scope\.Page`)
+
+// A page that somebody adds is looked at, too.
+func TestChecksLookAtEveryPublicPage(t *testing.T) {
+	files, err := filepath.Glob("../../adapters/web/routes*.go")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no routes: %v", err)
+	}
+	found := 0
+	for _, name := range files {
+		content, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, route := range pageRoute.FindAllStringSubmatch(string(content), -1) {
+			if found++; !slices.Contains(publicPages, route[1]) {
+				t.Errorf("no check looks at %s", route[1])
+			}
+		}
+	}
+	if found != len(publicPages) {
+		t.Errorf("%d pages among the routes, %d that checks look at", found, len(publicPages))
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/bgremover/bgremover/domain/event"
 	"github.com/bgremover/bgremover/domain/id"
 	"github.com/bgremover/bgremover/domain/image"
+	"github.com/bgremover/bgremover/domain/personal"
 	"github.com/bgremover/bgremover/internal/usecase"
 	"github.com/bgremover/bgremover/projections/schedule"
 )
@@ -100,6 +101,27 @@ func (r *retention) heldKeys(ctx context.Context) (keys []string, err error) {
 		}
 	}
 	return keys, nil
+}
+
+// dueKeys lists the keys that are due as the vault has them, or by the rules in force.
+func (r *retention) dueKeys() usecase.DueKeys {
+	kinds := map[string]string{}
+	for _, kind := range schedule.ByKey() {
+		kinds[kind], _ = schedule.KeyOf(kind)
+	}
+	return usecase.KeysByRules{
+		Vault: r.s.vault, Rules: r.s.policy, Kinds: kinds,
+		Began: func(ctx context.Context, kind string, upTo time.Time, limit int) (found []usecase.WaitingKey, err error) {
+			if err := r.caughtUp(ctx); err != nil { // else it lists what has just ended
+				return nil, err
+			}
+			began, err := schedule.Began(ctx, r.s.ground.pool, kind, upTo, limit)
+			for _, w := range began {
+				found = append(found, usecase.WaitingKey{Key: personal.KeyID(w.Subject), Started: w.Started})
+			}
+			return found, err
+		},
+	}
 }
 
 // Decided implements usecase.Decided.

@@ -2,10 +2,8 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"reflect"
 	"time"
 
@@ -17,7 +15,6 @@ import (
 	"github.com/bgremover/bgremover/internal/ledger"
 	"github.com/bgremover/bgremover/internal/projector"
 	"github.com/bgremover/bgremover/internal/usecase"
-	"github.com/bgremover/bgremover/policies"
 	"github.com/bgremover/bgremover/projections/analytics"
 	"github.com/bgremover/bgremover/projections/promises"
 )
@@ -103,10 +100,10 @@ func (s *service) outside(ctx context.Context, now time.Time) (o promises.Outsid
 	} else {
 		o.Requests = &promises.Rows{Oldest: calls.Oldest}
 	}
-	if purposes, err := purposesByBasis(policies.Bundle); err != nil {
+	if register, err := s.processing().Register(); err != nil {
 		failed = append(failed, fmt.Errorf("register of processing: %w", err))
 	} else {
-		o.Purposes = purposes
+		o.Purposes = purposesByBasis(register)
 	}
 	if len(failed) > 0 {
 		s.log.WarnContext(ctx, "some figures of promises cannot be read", "err", errors.Join(failed...))
@@ -114,29 +111,16 @@ func (s *service) outside(ctx context.Context, now time.Time) (o promises.Outsid
 	return o
 }
 
-// purposesByBasis counts the purposes of the register of processing that are in use, by the basis that
-// each rests on; "" for those without one.
-func purposesByBasis(bundle fs.FS) (map[string]int, error) {
-	content, err := fs.ReadFile(bundle, "data/processing.json")
-	if err != nil {
-		return nil, err
-	}
-	var register struct {
-		Processing map[string]struct {
-			InUse bool   `json:"in_use"`
-			Basis string `json:"basis"`
-		} `json:"processing"`
-	}
-	if err := json.Unmarshal(content, &register); err != nil {
-		return nil, err
-	}
+// purposesByBasis counts the purposes that data is processed for now, by the basis that each rests on; "" for
+// those without one.
+func purposesByBasis(r policy.Register) map[string]int {
 	all := map[string]int{}
-	for _, purpose := range register.Processing {
-		if purpose.InUse {
-			all[purpose.Basis]++
+	for _, activity := range r.Activities {
+		if activity.InUse {
+			all[activity.Basis]++
 		}
 	}
-	return all, nil
+	return all
 }
 
 // usageShown is how far back the page of figures looks.

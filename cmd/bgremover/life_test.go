@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -35,15 +36,13 @@ func TestOnePhotoEndToEnd(t *testing.T) {
 	want := "image.uploaded image.processed image.downloaded image.deleted vault.key_destroyed"
 	var record []operator.Line
 	// The deletion's facts follow the last byte.
-	until(t, want, func() bool { record = s.record(); return len(record) >= 5 })
-	if story(record) != want {
-		t.Errorf("the record says %q, want %q", story(record), want)
-	}
+	until(t, want, func() bool { record = s.record(); return story(record) == want })
 	for i, l := range record {
 		if l.Seq != int64(i+1) {
 			t.Errorf("line %d has seq %d", i+1, l.Seq)
 		}
 	}
+	record = slices.DeleteFunc(record, func(l operator.Line) bool { return story([]operator.Line{l}) == "" })
 	if d := record[0].Decision; d == nil || d.Rule != "retention.deadline" || d.Outcome != "allow" {
 		t.Errorf("the upload does not say which decision allowed it: %+v", d)
 	}
@@ -52,7 +51,7 @@ func TestOnePhotoEndToEnd(t *testing.T) {
 	}
 	until(t, "no sealed copy left", func() bool { return len(sealed(t, s.data)) == 0 })
 
-	if got := s.record("--type", "image.deleted.v1"); len(got) != 1 || got[0].Seq != 4 {
+	if got := s.record("--type", "image.deleted.v1"); len(got) != 1 || got[0].Seq != record[3].Seq {
 		t.Errorf("filtered by type: %+v", got)
 	}
 	if got := s.record("--subject", string(record[0].Subject)); len(got) != 4 {

@@ -93,7 +93,7 @@ func TestProcessingPage(t *testing.T) {
 	w := newWorld(t, fake.Cutter{}, processing(t))
 	page := w.do(t, "GET", "/processing", nil).Body.String()
 	for _, want := range []string{
-		"Example &lt;Ltd&gt;", "GDPR article 6(1)(b)", "image 24 hours from <code>image.uploaded</code>", "Not stated by the operator", "Nobody</h3>",
+		"Example &lt;Ltd&gt;", "GDPR article 6(1)(b)", "image 24 hours from image.uploaded", "Not stated by the operator", "Nobody</h3>",
 		"This release sends no mail.", "no provider of analytics gets anything",
 	} {
 		if !strings.Contains(page, want) {
@@ -111,7 +111,7 @@ func TestProcessorsAreNamedWithTheirReview(t *testing.T) {
 		Reviewed: noon.AddDate(-1, 0, -1), Until: noon.AddDate(0, 0, -1),
 	}))
 	page := w.do(t, "GET", "/processing", nil).Body.String()
-	for _, want := range []string{"Example Cloud, US", "DPA of 2025-01-15", "overdue", "Example Cloud, US: scc"} {
+	for _, want := range []string{"Example Cloud, US", "DPA of 2025-01-15", "overdue", "Example Cloud, US: standard contractual clauses"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("%q is missing in %s", want, page)
 		}

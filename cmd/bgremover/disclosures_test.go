@@ -64,7 +64,7 @@ func TestDisclosureOnARealService(t *testing.T) {
 		}
 	}
 	page := string(fetch(t, withJar(t), s.url+"/processing", nil).body)
-	if !strings.Contains(page, "Example Cloud, US: scc") {
+	if !strings.Contains(page, "Example Cloud, US: standard contractual clauses") {
 		t.Errorf("the register does not name the transfer: %s", page)
 	}
 }

@@ -31,7 +31,7 @@ func (s *service) judgeTransfers(ctx context.Context) (err error) {
 	var denied []error
 	for _, one := range s.providers {
 		q := usecase.TransferQuestion{
-			Recipient: one.Category, From: s.cfg.Providers.Country, To: one.Country, Safeguard: one.Safeguard, Expires: one.SafeguardUntil,
+			Recipient: one.Category, From: s.cfg.Providers.Country, To: one.Country, Safeguard: string(one.Safeguard), Expires: one.SafeguardUntil,
 			Assessed: one.Assessed, Encrypted: one.Encrypted, Now: s.milliseconds(),
 		}
 		a, err := s.policy.Move(ctx, q)
@@ -64,9 +64,11 @@ func providers(c config.Providers, known *register.Data) (all []policy.Provider,
 		if !known.IsProcessor(one.Category) {
 			return nil, fmt.Errorf("--provider '%s; …': the policy's data knows no such category; it has %s", one.Category, strings.Join(known.Processors(), ", "))
 		}
-		p := policy.Provider(one)
-		p.Encrypted = p.Encrypted || known.SealedOnly(p.Category)
-		all = append(all, p)
+		all = append(all, policy.Provider{
+			Category: one.Category, Name: one.Name, Country: one.Country, Contract: one.Contract, Reviewed: one.Reviewed, Until: one.Until,
+			Safeguard: policy.Safeguard(one.Safeguard), SafeguardUntil: one.SafeguardUntil, Assessed: one.Assessed,
+			Encrypted: one.Encrypted || known.SealedOnly(one.Category),
+		})
 	}
 	return all, nil
 }

@@ -40,7 +40,30 @@ type Erasure struct {
 type Measure struct{ ID, Text, Source string }
 
 // Transfer is a provider in another country than the operator's, and what makes that lawful.
-type Transfer struct{ Provider, Country, Safeguard string }
+type Transfer struct {
+	Provider, Country string
+	Safeguard         Safeguard
+}
+
+// Safeguard is what a transfer rests on: a word of the transfer data.
+type Safeguard string
+
+// String is the safeguard in words.
+func (s Safeguard) String() string {
+	switch s {
+	case "scc":
+		return "standard contractual clauses"
+	case "bcr":
+		return "binding corporate rules"
+	case "dpf":
+		return "EU-US Data Privacy Framework"
+	case "adequacy":
+		return "adequacy decision"
+	case "none":
+		return "none, within one region"
+	}
+	return string(s)
+}
 
 // Processor is a category of those who work for the operator, with the provider that fills it.
 type Processor struct {
@@ -59,7 +82,7 @@ type Provider struct {
 	Category, Name, Country string
 	Contract                string
 	Reviewed, Until         time.Time // the last review of the contract, and when the next is due
-	Safeguard               string    // of a transfer: "scc"; "none" within a region
+	Safeguard               Safeguard // of a transfer: "scc"; "none" within a region
 	SafeguardUntil          time.Time
 	Assessed                bool // the other country's law was assessed
 	Encrypted               bool // what they get is sealed, or sent and kept encrypted

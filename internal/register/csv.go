@@ -49,7 +49,7 @@ func ProcessorsCSV(w io.Writer, r policy.Register, now time.Time) error {
 	for _, p := range r.Processors {
 		row := []string{r.Operator.Name, p.Category, p.Role, yesNo(p.Needed), "nobody is named", "", list(p.Gets), list(p.Basis), "", "", "", "", "", p.Source}
 		if one := p.Provider; one != nil {
-			row[4], row[5], row[8], row[12] = one.Name, one.Country, one.Contract, one.Safeguard
+			row[4], row[5], row[8], row[12] = one.Name, one.Country, one.Contract, one.Safeguard.String()
 			row[9], row[10], row[11] = one.Reviewed.Format(time.DateOnly), one.Until.Format(time.DateOnly), yesNo(one.InDate(now))
 		}
 		rows = append(rows, row)
@@ -77,7 +77,7 @@ func write(w io.Writer, rows [][]string) error {
 }
 
 func basis(a policy.Activity) string {
-	return strings.ReplaceAll(a.Basis, "_", " ") + " (" + a.BasisSource + ")"
+	return a.Basis + " (" + a.BasisSource + ")"
 }
 
 // erased says when a kind is gone: "image: 24 hours from image.uploaded".
@@ -86,11 +86,11 @@ func erased(e policy.Erasure) string {
 	if from == "making" {
 		from = "its making"
 	}
-	return strings.ReplaceAll(e.Kind, "_", " ") + ": " + e.Period + " from " + from
+	return e.Kind + ": " + e.Period + " from " + from
 }
 
 func transfers(a policy.Activity) string {
-	return orNone(list(each(a.Transfers, func(t policy.Transfer) string { return t.Provider + ", " + t.Country + ": " + t.Safeguard })))
+	return orNone(list(each(a.Transfers, func(t policy.Transfer) string { return t.Provider + ", " + t.Country + ": " + t.Safeguard.String() })))
 }
 
 func orNone(s string) string {

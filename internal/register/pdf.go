@@ -102,7 +102,7 @@ func (d document) activity(a policy.Activity, whole bool) {
 }
 
 func (d document) processor(p policy.Processor, now time.Time) {
-	d.heading(11, strings.ReplaceAll(p.Category, "_", " "))
+	d.heading(11, spaced(p.Category))
 	d.pair("What for", p.Why)
 	d.pair("Gets", list(p.Gets))
 	if p.Provider == nil {
@@ -116,7 +116,7 @@ func (d document) processor(p policy.Processor, now time.Time) {
 			review += ": overdue"
 		}
 		d.pair("Review", review)
-		d.pair("Safeguard", one.Safeguard)
+		d.pair("Safeguard", one.Safeguard.String())
 	}
 	d.pair("Source", p.Source)
 }

@@ -136,8 +136,8 @@ func (d *Data) Of(operator policy.Operator, country string, named []policy.Provi
 
 func (d *Data) activity(id string, a activity, country string, named []policy.Provider) policy.Activity {
 	shown := policy.Activity{
-		ID: id, Title: a.Title, InUse: a.InUse, Basis: a.Basis, BasisSource: d.bases[a.Basis].Source,
-		People: a.People, Data: a.Data, Recipients: keys(a.Recipients), Source: a.Source,
+		ID: id, Title: a.Title, InUse: a.InUse, Basis: spaced(a.Basis), BasisSource: d.bases[a.Basis].Source,
+		People: a.People, Data: a.Data, Recipients: spacedAll(keys(a.Recipients)), Source: a.Source,
 	}
 	for _, one := range named {
 		if a.Recipients[one.Category] && one.Country != country {
@@ -147,13 +147,23 @@ func (d *Data) activity(id string, a activity, country string, named []policy.Pr
 	for _, kind := range keys(a.Kept) {
 		p := d.periods[kind]
 		shown.Erasures = append(shown.Erasures, policy.Erasure{
-			Kind: kind, Period: p.text(), Starts: p.Starts, Executor: p.Executor, Copies: p.Copies, LegalMin: keys(p.Kept), Source: p.Source,
+			Kind: spaced(kind), Period: p.text(), Starts: p.Starts, Executor: p.Executor, Copies: p.Copies, LegalMin: keys(p.Kept), Source: p.Source,
 		})
 	}
 	for _, one := range keys(a.Measures) {
 		shown.Measures = append(shown.Measures, policy.Measure{ID: one, Text: d.measures[one].Text, Source: d.measures[one].Source})
 	}
 	return shown
+}
+
+// spaced writes a word of the data as people write it.
+func spaced(word string) string { return strings.ReplaceAll(word, "_", " ") }
+
+func spacedAll(words []string) []string {
+	for i := range words {
+		words[i] = spaced(words[i])
+	}
+	return words
 }
 
 // gets lists what a recipient is granted, as category: fields, and on which bases.

@@ -14,6 +14,7 @@ var technical = map[string]string{
 	"internal/ledger/registry.go": "knows every fact",
 	"projections/abuse":           "counts them",
 	"projections/promises":        "counts them",
+	"projections/custody":         "knows by when they must be gone",
 	"cmd/bgremover/security.go":   "counts their keys",
 	"internal/usecase/disclosure": "gives them to whom the rules of sharing allow",
 	"cmd/bgremover/disclosure":    "wires that",

@@ -190,6 +190,7 @@ var aged = []struct {
 	{usecase.AgedTable{Name: "analytics.tally", Kind: "analytics", Promise: "usage.keep-12m"}, `select min(hour) from analytics.tally`},
 	{usecase.AgedTable{Name: "images.picture", Kind: "capability", Promise: "right.anonymous"}, `select min(deleted_at) from images.picture where capability is not null`},
 	{usecase.AgedTable{Name: "ledger.requests", Kind: "idempotency_answer", Promise: "image.no-permanent-store"}, `select min(at) from ledger.requests`},
+	{usecase.AgedTable{Name: "custody.visitor_day", Kind: "technical", Promise: "tech.keep-90d"}, `select min(began_at) from custody.visitor_day`},
 	{usecase.AgedTable{Name: "work.api_log", Kind: "api_log", Promise: "apilog.keep-90d"}, `select min(at) from work.api_log`},
 	{usecase.AgedTable{Name: "work.sessions", Kind: "session", Promise: "staff.least"}, `select min(until) - interval '12 hours' from work.sessions`},
 	{usecase.AgedTable{Name: "work.requests", Kind: "idempotency_answer", Promise: "image.no-permanent-store", Wall: true}, `select min(begun_at) from work.requests`},

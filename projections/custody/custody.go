@@ -1,7 +1,7 @@
 // Package custody keeps what the record says must be there, for the sentinel alone.
 //
-//	reads:  image.uploaded, image.deletion_due_changed, image.deleted, vault.key_destroyed
-//	writes: picture, ended_key (schema.sql)
+//	reads:  image.uploaded, image.deletion_due_changed, image.deleted, visit.began, vault.key_destroyed
+//	writes: picture, ended_key, visitor_day (schema.sql)
 //	shown:  nobody; the sentinel compares the blob store and the vault with it
 //
 // Read it in this order: schema.sql, custody.go (what each fact changes), queries.go.
@@ -12,6 +12,7 @@ package custody
 
 import (
 	_ "embed"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -20,6 +21,7 @@ import (
 	"github.com/bgremover/bgremover/domain/id"
 	"github.com/bgremover/bgremover/domain/image"
 	"github.com/bgremover/bgremover/domain/system"
+	"github.com/bgremover/bgremover/domain/visit"
 )
 
 // Name is the view's name, and its schema's.
@@ -50,6 +52,16 @@ func Apply(b *pgx.Batch, facts []event.Envelope) {
 	if len(c.keys) > 0 {
 		b.Queue(`insert into ended_key (key) select unnest($1::text[]) on conflict do nothing`, c.keys)
 	}
+	if len(c.visits) > 0 {
+		b.Queue(`
+			insert into visitor_day (visit, began_at)
+			select * from unnest($1::uuid[], $2::timestamptz[]) c (visit, began_at)
+			 where not exists (select from ended_key where key = 'visit/' || c.visit)
+			on conflict do nothing`, c.visits, c.began)
+	}
+	if len(c.over) > 0 {
+		b.Queue(`delete from visitor_day where visit = any ($1::uuid[])`, c.over)
+	}
 }
 
 // changes are what a run of facts makes of pictures, one array per column, and the keys of other
@@ -63,6 +75,10 @@ type changes struct {
 	keyEnded    []bool
 
 	keys []string
+
+	visits []string
+	began  []time.Time
+	over   []string // visits whose key is destroyed
 }
 
 // at returns a picture's place in the arrays.
@@ -109,8 +125,22 @@ func (c *changes) add(env event.Envelope) {
 		// A key has the name of its subject's stream.
 		if img, ok := image.OfStream(event.Stream(f.Key)); ok {
 			c.keyEnded[c.at(img)] = true
-		} else {
-			c.keys = append(c.keys, string(f.Key))
+			return
+		}
+		c.keys = append(c.keys, string(f.Key))
+		if v, ok := visitOf(event.Stream(f.Key)); ok {
+			c.over = append(c.over, v)
+		}
+	case visit.Began:
+		if v, ok := visitOf(env.Stream); ok {
+			c.visits, c.began = append(c.visits, v), append(c.began, env.At)
 		}
 	}
+}
+
+// visitOf returns the visitor's day that a stream is about, if it is about one.
+func visitOf(s event.Stream) (string, bool) {
+	rest, ok := strings.CutPrefix(string(s), string(visit.Stream("")))
+	_, isID := id.ParseImage(rest) // all ids have one form
+	return rest, ok && isID
 }

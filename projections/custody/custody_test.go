@@ -17,6 +17,7 @@ import (
 	"github.com/bgremover/bgremover/domain/image"
 	"github.com/bgremover/bgremover/domain/personal"
 	"github.com/bgremover/bgremover/domain/system"
+	"github.com/bgremover/bgremover/domain/visit"
 	"github.com/bgremover/bgremover/internal/projector"
 	"github.com/bgremover/bgremover/internal/projector/projectortest"
 	"github.com/bgremover/bgremover/projections/custody"
@@ -57,8 +58,10 @@ func TestWhatMustBeThere(t *testing.T) {
 	r.add(image.Stream(deleted), image.Downloaded{Whole: true})
 	r.add(image.Stream(deleted), image.Deleted{Why: image.BecauseDownloaded, Due: due, Actual: noon.Add(time.Minute)})
 	r.add(system.VaultStream(image.Key(deleted)), system.KeyDestroyed{Key: image.Key(deleted)})
-	visit := personal.KeyID("visit/" + uuid.NewString())
-	r.add(system.VaultStream(visit), system.KeyDestroyed{Key: visit})
+	ended, going := id.Visit(uuid.NewString()), id.Visit(uuid.NewString())
+	r.add(visit.Stream(going), visit.Began{})
+	r.add(visit.Stream(ended), visit.Began{})
+	r.add(system.VaultStream(visit.Key(ended)), system.KeyDestroyed{Key: visit.Key(ended)})
 	r.add(image.Stream(kept), event.Unknown{Name: "image.unheard_of.v1"})
 	apply(t, db, r.facts...)
 
@@ -82,9 +85,17 @@ func TestWhatMustBeThere(t *testing.T) {
 	if after, err := custody.Kept(t.Context(), db, kept, 10); err != nil || len(after) != 0 {
 		t.Errorf("after the last: %+v, %v", after, err)
 	}
-	ended, err := custody.Ended(t.Context(), db, []personal.KeyID{visit, "visit/another"})
-	if err != nil || !slices.Equal(ended, []personal.KeyID{visit}) {
-		t.Errorf("ended %v, %v", ended, err)
+	keys, err := custody.Ended(t.Context(), db, []personal.KeyID{visit.Key(ended), visit.Key(going), "visit/another"})
+	if err != nil || !slices.Equal(keys, []personal.KeyID{visit.Key(ended)}) {
+		t.Errorf("ended %v, %v", keys, err)
+	}
+	for range 2 { // applied again, nothing comes back
+		var days []id.Visit
+		err := db.QueryRow(t.Context(), `select array_agg(visit::text) from visitor_day`).Scan(&days)
+		if err != nil || !slices.Equal(days, []id.Visit{going}) {
+			t.Errorf("days that go on: %v, %v; want %s", days, err, going)
+		}
+		apply(t, db, r.facts...)
 	}
 	if seq, err := custody.Through(t.Context(), db); err != nil || seq != 0 {
 		t.Errorf("rests on %d, %v", seq, err) // the projector raises it

@@ -17,3 +17,12 @@ create index if not exists picture_kept
 create table if not exists ended_key (
   key text primary key
 );
+
+-- Visitors' days whose key is not destroyed.
+create table if not exists visitor_day (
+  visit    uuid        primary key,
+  began_at timestamptz not null
+);
+
+-- How old the oldest one is.
+create index if not exists visitor_day_began on visitor_day (began_at);

@@ -9,6 +9,7 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -19,17 +20,16 @@ import (
 	"github.com/bgremover/bgremover/internal/ledger"
 	"github.com/bgremover/bgremover/internal/published"
 	"github.com/bgremover/bgremover/policies"
+	"github.com/bgremover/bgremover/projections/promises"
 )
 
 const root = "../.."
 
-// The live queries and the scheduled checks that there are. A promise may name no other.
-var figures, checks []string
-
 // What a promise says backs it must be there: rules in the bundle that name the promise, facts
 // in the registry, tests in the tree, addresses among the routes.
 func TestPartsExist(t *testing.T) {
-	rules, facts, routes := rulesOf(t), ledger.Facts().Names(), read(t, "adapters/web/routes.go")
+	rules, facts, routes := rulesOf(t), ledger.Facts().Names(), read(t, "adapters/web/routes.go")+read(t, "adapters/web/routes_desk.go")
+	figures, checks := promises.Names(), checksOf(t)
 	seen := 0
 	for _, p := range ours(t).Promises {
 		for _, rule := range p.Rules {
@@ -69,10 +69,10 @@ func TestPartsExist(t *testing.T) {
 
 // A rule that keeps a promise stands among the promise's parts, so that its page shows it.
 func TestPromisesNameTheirRules(t *testing.T) {
-	promises := ours(t).Promises
+	all := ours(t).Promises
 	for rule, promised := range rulesOf(t) {
 		for _, id := range promised {
-			p, ok := promises.Promise(id)
+			p, ok := all.Promise(id)
 			if !ok || !slices.Contains(p.Rules, rule) {
 				t.Errorf("the rule %s names %s, and promises.yaml does not name the rule there", rule, id)
 			}
@@ -82,17 +82,17 @@ func TestPromisesNameTheirRules(t *testing.T) {
 
 // What is built is counted, and printed: never assumed.
 func TestPromisesBacked(t *testing.T) {
-	promises := ours(t).Promises
+	all := ours(t).Promises
 	for _, state := range policy.States() {
-		t.Logf("%d of %d promises: %s", promises.Count(state), len(promises), state)
-		for _, p := range promises {
+		t.Logf("%d of %d promises: %s", all.Count(state), len(all), state)
+		for _, p := range all {
 			if p.State == state {
 				t.Logf("  %-11s %s", p.Kind, p.ID)
 			}
 		}
 	}
-	if total := promises.Count(policy.Built) + promises.Count(policy.InPart) + promises.Count(policy.NotBuilt); total != len(promises) {
-		t.Errorf("%d of %d have a state", total, len(promises))
+	if total := all.Count(policy.Built) + all.Count(policy.InPart) + all.Count(policy.NotBuilt); total != len(all) {
+		t.Errorf("%d of %d have a state", total, len(all))
 	}
 }
 
@@ -108,6 +108,80 @@ func TestRulesAreShown(t *testing.T) {
 			t.Errorf("of %s it would show\n%s", rule, source)
 		}
 	}
+}
+
+// Each figure and each check shows something that is promised, and says of which promise.
+func TestEveryFigureAndCheckBacksAPromise(t *testing.T) {
+	all := ours(t).Promises
+	for _, figure := range promises.Names() {
+		if !slices.ContainsFunc(all, func(p policy.Promise) bool { return p.Figure == figure }) {
+			t.Errorf("no promise names the figure %s", figure)
+		}
+	}
+	for _, check := range checksOf(t) {
+		if !slices.ContainsFunc(all, func(p policy.Promise) bool { return p.Check == check }) {
+			t.Errorf("no promise names the check %s", check)
+		}
+	}
+}
+
+// checksOf reads in the program's source which checks the sentinel is given: their names stand where each
+// is made, as a usecase.Check or by the short form in checks.go.
+func checksOf(t *testing.T) (names []string) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(root, "cmd/bgremover/*.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range files {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			if check, ok := checkIn(n); ok {
+				names = append(names, check)
+			}
+			return true
+		})
+	}
+	if len(names) < 5 {
+		t.Fatalf("only these checks were found: %v", names)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// checkIn returns the name of the check that a piece of source makes.
+func checkIn(n ast.Node) (string, bool) {
+	var name ast.Expr
+	switch n := n.(type) {
+	case *ast.CallExpr: // check("policy.dated", …)
+		if f, ok := n.Fun.(*ast.Ident); ok && f.Name == "check" && len(n.Args) > 1 {
+			name = n.Args[0]
+		}
+	case *ast.CompositeLit: // usecase.Check{Name: "policy.dated", …}
+		of, ok := n.Type.(*ast.SelectorExpr)
+		if !ok || of.Sel.Name != "Check" {
+			break
+		}
+		for _, element := range n.Elts {
+			if field, ok := element.(*ast.KeyValueExpr); ok {
+				if key, ok := field.Key.(*ast.Ident); ok && key.Name == "Name" {
+					name = field.Value
+				}
+			}
+		}
+	}
+	text, ok := name.(*ast.BasicLit)
+	if !ok || text.Kind != token.STRING {
+		return "", false
+	}
+	check, err := strconv.Unquote(text.Value)
+	return check, err == nil && strings.Contains(check, ".")
 }
 
 // rulesOf returns the rules of the bundle, and the promises that the METADATA of each names.

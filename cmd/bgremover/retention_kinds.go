@@ -31,7 +31,7 @@ var endedBy = map[string]string{
 }
 
 // notHere are the kinds of which this release keeps nothing that it could delete, and why.
-var notHere = map[string]string{
+var notHere = map[string]string{ //nolint:gosec // Names of kinds, and no credentials.
 	"account":         "there are no accounts",
 	"api_key":         "there are no accounts",
 	"credential":      "there are no accounts",

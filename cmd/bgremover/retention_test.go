@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"maps"
 	"net/http"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/bgremover/bgremover/adapters/opa"
+	"github.com/bgremover/bgremover/domain/event"
 	"github.com/bgremover/bgremover/internal/clock"
 	"github.com/bgremover/bgremover/internal/usecase"
 	"github.com/bgremover/bgremover/policies"
@@ -159,15 +161,57 @@ func TestRetentionIsExecutedAsTimePasses(t *testing.T) {
 	}
 }
 
-// kept asks the service how it stands with one kind.
-func (r *running) kept(kind string) (found usecase.KindStatus) {
+// A clock that is behind the record at a start, as after somebody set it back: only photos are deleted because of
+// their time, by the record's time, until somebody confirms it; a restart forgets nothing of that.
+func TestClockBehindTheRecord(t *testing.T) {
+	t.Parallel()
+	data := dataFolder(t)
+	s := serve(t, data)
+	waits := s.cutout(photo(t))
+	s.stop()
+	s = serve(t, data, "--clock-offset", "23h59m45s")
+	s.upload(photo(t)) // the record's time is a day ahead from now on
+	until(t, "the deletion before its due", func() bool { return s.status(waits) == "deleted" })
+	if at := s.retention(); at.Jump != nil {
+		t.Errorf("an offset that is meant is no jump: %+v", at.Jump)
+	}
+	s.stop()
+	if err := os.Remove(filepath.Join(data, "clock-offset")); err != nil {
+		t.Fatal(err)
+	}
+	s = serve(t, data)
+	until(t, "the jump to be noticed", func() bool { return s.retention().Jump != nil })
+	s.kill()
+	s = serve(t, data)
+	if at := s.retention(); at.Jump == nil || at.Now.Before(time.Now().Add(23*time.Hour)) {
+		t.Errorf("after a restart: %+v", at)
+	}
+	says(t, 0, "was right", "retention", "confirm-clock", "--data", data)
+	if at := s.retention(); at.Jump != nil {
+		t.Errorf("confirmed, and still %+v", at.Jump)
+	}
+	if facts := s.record("--type", "retention.clock_jump_noticed.v1"); len(facts) == 0 {
+		t.Error("the record does not say that the clock jumped")
+	}
+	if facts := s.record("--type", "retention.clock_jump_confirmed.v1"); len(facts) != 1 || facts[0].Actor != event.Operator {
+		t.Errorf("confirmed as %+v", facts)
+	}
+}
+
+// retention asks the service how it stands.
+func (r *running) retention() (status usecase.RetentionStatus) {
 	r.t.Helper()
 	out, errs, code := bgremover(r.t, "retention", "--json", "--data", r.data)
-	var status usecase.RetentionStatus
 	if err := json.Unmarshal([]byte(out), &status); err != nil || code != 0 {
 		r.t.Fatalf("retention: %d, %s%s", code, out, errs)
 	}
-	for _, k := range status.Kinds {
+	return status
+}
+
+// kept asks the service how it stands with one kind.
+func (r *running) kept(kind string) (found usecase.KindStatus) {
+	r.t.Helper()
+	for _, k := range r.retention().Kinds {
 		if k.Kind == kind {
 			found = k
 		}

@@ -41,7 +41,7 @@ func TestRetention(t *testing.T) {
 				Confirm: confirming{tt.err},
 			}})
 			answer := httptest.NewRecorder()
-			routes.ServeHTTP(answer, httptest.NewRequest(tt.method, tt.path, strings.NewReader(tt.body)))
+			routes.ServeHTTP(answer, httptest.NewRequestWithContext(t.Context(), tt.method, tt.path, strings.NewReader(tt.body)))
 			if answer.Code != tt.code || !strings.Contains(answer.Body.String(), tt.says) {
 				t.Errorf("answered %d %s", answer.Code, answer.Body)
 			}

@@ -145,9 +145,9 @@ func (d *desk) order() url.Values {
 	}
 }
 
-func (d *desk) page(name, target, want string) string {
+func (d *desk) page(target, want string) string {
 	d.t.Helper()
-	answer := d.as(name, target, nil)
+	answer := d.as("Grace", target, nil)
 	if answer.Code != http.StatusOK || !strings.Contains(answer.Body.String(), want) {
 		d.t.Fatalf("%s answers %d without %q: %s", target, answer.Code, want, answer.Body)
 	}
@@ -167,13 +167,13 @@ func (d *desk) goes(name, target string, form url.Values) string {
 // Everything at the desk goes by links and forms alone.
 func TestDisclosureDesk(t *testing.T) {
 	d := newDesk(t)
-	d.page("Grace", deskPath, "Nobody has asked for anything yet")
-	d.page("Grace", deskPath+"/new", `name="key"`)
+	d.page(deskPath, "Nobody has asked for anything yet")
+	d.page(deskPath+"/new", `name="key"`)
 	one := d.goes("Grace", deskPath, d.order())
 	if one != deskPath+"/"+string(theDisclosure) {
 		t.Fatalf("led to %s", one)
 	}
-	page := d.page("Grace", one, "0 of 2 that the rules ask for")
+	page := d.page(one, "0 of 2 that the rules ask for")
 	for _, sealed := range []string{"Musterstadt", "12 Js 34/26", "Who was it?", "192.0.2.7", "age1"} {
 		if strings.Contains(page, sealed) {
 			t.Errorf("the page shows %s unasked", sealed)
@@ -196,7 +196,7 @@ func TestDisclosureDesk(t *testing.T) {
 	}
 	d.goes("Jean", one+"/approve", url.Values{})
 	d.goes("Grace", one+"/decide", url.Values{})
-	d.page("Grace", one, "Make the export")
+	d.page(one, "Make the export")
 	sealed := d.as("Grace", one+"/make", url.Values{})
 	if h := sealed.Header(); sealed.Code != http.StatusOK || h.Get("Content-Type") != "application/octet-stream" || !strings.Contains(h.Get("Content-Disposition"), ".json.age") {
 		t.Fatalf("made: %d %v %s", sealed.Code, h, sealed.Body)
@@ -208,11 +208,11 @@ func TestDisclosureDesk(t *testing.T) {
 		t.Errorf("made twice: %d", again.Code)
 	}
 	d.goes("Grace", one+"/defer", url.Values{"until": {noon.AddDate(0, 0, 1).Format(time.DateOnly)}})
-	d.page("Grace", one, "Nobody is told before")
+	d.page(one, "Nobody is told before")
 	if early := d.as("Grace", one+"/unreachable", url.Values{}); early.Code != http.StatusConflict {
 		t.Errorf("settled early: %d", early.Code)
 	}
-	d.page("Grace", deskPath, "made")
+	d.page(deskPath, "made")
 	if strings.Contains(d.log.String(), "192.0.2.7") || strings.Contains(d.log.String(), "Musterstadt") {
 		t.Error("the log names somebody")
 	}
@@ -244,7 +244,7 @@ func TestDisclosureDeskRefuses(t *testing.T) {
 	form.Set("fields", "blob")
 	one := d.goes("Grace", deskPath, form)
 	d.goes("Grace", one+"/decide", url.Values{})
-	page := d.page("Grace", one, "<code>undecided</code>")
+	page := d.page(one, "<code>undecided</code>")
 	if strings.Contains(page, "/make") || !strings.Contains(page, "Nothing: this request is settled.") {
 		t.Errorf("after a refusal: %s", page)
 	}
@@ -271,7 +271,7 @@ func TestDisclosureDeskIsClosed(t *testing.T) {
 	d := newDesk(t)
 	one := d.goes("Grace", deskPath, d.order())
 	before := len(d.Record.All())
-	posts := regexp.MustCompile(`action="([^"]+)"`).FindAllStringSubmatch(d.page("Grace", one, "Approve"), -1)
+	posts := regexp.MustCompile(`action="([^"]+)"`).FindAllStringSubmatch(d.page(one, "Approve"), -1)
 	if len(posts) < 4 {
 		t.Fatalf("forms: %v", posts)
 	}

@@ -128,7 +128,7 @@ func (p Pages) Register() http.Handler {
 			answer.Fail(w, r, err)
 			return
 		}
-		http.Redirect(w, r, disclosureLink(which), http.StatusSeeOther)
+		seeAlso(w, r, which)
 	})
 }
 
@@ -158,6 +158,20 @@ func endOf(day string) time.Time {
 
 func disclosureLink(which id.Disclosure) string { return disclosuresPath + "/" + string(which) }
 
+// idOf reads the id in the path. One that is none is the id of no request.
+func idOf(r *http.Request) id.Disclosure {
+	d, ok := id.ParseDisclosure(r.PathValue("id"))
+	if !ok {
+		return ""
+	}
+	return d
+}
+
+// seeAlso leads to a request's page.
+func seeAlso(w http.ResponseWriter, r *http.Request, d id.Disclosure) {
+	http.Redirect(w, r, disclosureLink(d), http.StatusSeeOther) //nolint:gosec // a path of this site, with an id that was parsed or made here
+}
+
 // one is what the page of one request shows.
 type one struct {
 	frame
@@ -183,7 +197,7 @@ func (p Pages) Disclosure() http.Handler {
 }
 
 func (p Pages) disclosure(w http.ResponseWriter, r *http.Request, o usecase.Officer, opened *unsealed) {
-	which := id.Disclosure(r.PathValue("id"))
+	which := idOf(r)
 	shown, err := p.storyOf(r.Context(), which)
 	if err != nil {
 		answer.Fail(w, r, err)
@@ -226,7 +240,7 @@ func (p Pages) storyOf(ctx context.Context, which id.Disclosure) (shown one, err
 // ReadDisclosure opens what is sealed in a request, for a reason.
 func (p Pages) ReadDisclosure() http.Handler {
 	return p.signedIn(func(w http.ResponseWriter, r *http.Request, o usecase.Officer) {
-		opened, err := p.Desk.Work.Read(r.Context(), o, id.Disclosure(r.PathValue("id")), r.PostFormValue("reason"))
+		opened, err := p.Desk.Work.Read(r.Context(), o, idOf(r), r.PostFormValue("reason"))
 		if err != nil {
 			answer.Fail(w, r, err)
 			return
@@ -244,31 +258,31 @@ func (p Pages) ReadDisclosure() http.Handler {
 // OnDisclosure does one thing with a request and shows what became of it.
 func (p Pages) OnDisclosure(do func(DeskWork, context.Context, usecase.Officer, id.Disclosure) error) http.Handler {
 	return p.signedIn(func(w http.ResponseWriter, r *http.Request, o usecase.Officer) {
-		which := id.Disclosure(r.PathValue("id"))
+		which := idOf(r)
 		if err := do(p.Desk.Work, r.Context(), o, which); err != nil {
 			answer.Fail(w, r, err)
 			return
 		}
-		http.Redirect(w, r, disclosureLink(which), http.StatusSeeOther)
+		seeAlso(w, r, which)
 	})
 }
 
 // DeferDisclosure records until which day, inclusive, nobody may be told.
 func (p Pages) DeferDisclosure() http.Handler {
 	return p.signedIn(func(w http.ResponseWriter, r *http.Request, o usecase.Officer) {
-		which := id.Disclosure(r.PathValue("id"))
+		which := idOf(r)
 		if err := p.Desk.Work.Defer(r.Context(), o, which, endOf(r.PostFormValue("until"))); err != nil {
 			answer.Fail(w, r, err)
 			return
 		}
-		http.Redirect(w, r, disclosureLink(which), http.StatusSeeOther)
+		seeAlso(w, r, which)
 	})
 }
 
 // MakeDisclosure hands the sealed export out, once.
 func (p Pages) MakeDisclosure() http.Handler {
 	return p.signedIn(func(w http.ResponseWriter, r *http.Request, o usecase.Officer) {
-		which := id.Disclosure(r.PathValue("id"))
+		which := idOf(r)
 		ctx, cancel := context.WithTimeout(r.Context(), makingLasts)
 		defer cancel()
 		sealed, err := p.Desk.Work.Make(ctx, o, which)
@@ -280,7 +294,7 @@ func (p Pages) MakeDisclosure() http.Handler {
 		h.Set("Content-Type", "application/octet-stream")
 		h.Set("Content-Disposition", `attachment; filename="disclosure-`+string(which)+`.json.age"`)
 		h.Set("Cache-Control", "no-store")
-		_, _ = w.Write(sealed) // the client may be gone; that it was made is in the record
+		_, _ = w.Write(sealed) //nolint:gosec // a file to save, of a type that no browser shows; the client may be gone, and that it was made is in the record
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -33,6 +34,12 @@ func TestAuditOnDemand(t *testing.T) {
 	if err := os.WriteFile(stray, []byte("\x28noise"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	gone := r.upload(photo(t))
+	r.deleted(gone)
+	late := filepath.Join(data, "blobs", gone.ID[len(gone.ID)-2:], gone.ID+".result") // as if a processor had come late
+	if err := os.WriteFile(late, []byte("\x28unreadable"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	old := time.Now().Add(-2 * time.Hour)
 	if err := os.Chtimes(stray, old, old); err != nil {
 		t.Fatal(err)
@@ -43,12 +50,16 @@ func TestAuditOnDemand(t *testing.T) {
 	if err := json.Unmarshal([]byte(out), &done); err != nil || code != 0 {
 		t.Fatalf("exit code %d: %s\n%s", code, out, errOut)
 	}
-	want := system.Finding{Code: "object.unknown", Promise: "image.no-permanent-store", Count: 1}
-	if len(done.Fact.Findings) != 1 || done.Fact.Findings[0] != want || done.Fact.Removed != 1 || !done.Fact.Whole || done.Fact.Objects < 2 {
+	want := []system.Finding{
+		{Code: "object.of_deleted", Promise: "image.no-permanent-store", Count: 1}, {Code: "object.unknown", Promise: "image.no-permanent-store", Count: 1},
+	}
+	if !slices.Equal(done.Fact.Findings, want) || done.Fact.Removed != 2 || !done.Fact.Whole || done.Fact.Objects < 3 {
 		t.Errorf("found %+v", done.Fact)
 	}
-	if _, err := os.Stat(stray); !os.IsNotExist(err) {
-		t.Errorf("the stray object: %v", err)
+	for _, name := range []string{stray, late} {
+		if _, err := os.Stat(name); !os.IsNotExist(err) {
+			t.Errorf("%s: %v", filepath.Base(name), err)
+		}
 	}
 	originals, err := filepath.Glob(filepath.Join(data, "blobs", "*", up.ID+".original"))
 	if err != nil || len(originals) != 1 {

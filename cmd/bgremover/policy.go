@@ -130,8 +130,11 @@ func (s *service) openBundles() (err error) {
 	return nil
 }
 
-// followPolicy has this process answer by the rules that the record has in force.
+// followPolicy has this process answer by the rules that the record has in force. A command that asks none follows none.
 func (s *service) followPolicy(ctx context.Context) error {
+	if s.policy == nil {
+		return nil
+	}
 	s.rules.following.Lock()
 	defer s.rules.following.Unlock()
 	inForce, err := s.ledger.InForce(ctx)

@@ -195,6 +195,30 @@ func TestOvertakenRules(t *testing.T) {
 	w.step("a release with five", w.release(5), policy.ErrOlder)
 }
 
+// A newer release brings its rules along, and leaves those in force until officers decide.
+func TestNewerReleaseWaits(t *testing.T) {
+	w := newRulesWorld(t)
+	w.step("the first release", w.release(4), nil)
+	next := usecase.ActivateRelease{StoreBundle: w.storing(), Release: usecase.RuleBundle{Revision: 5, Digest: "five", SignedBy: "release", Archive: []byte("five")}}
+	for _, want := range []bool{true, false} {
+		stored, err := next.Store(t.Context())
+		w.step("storing", err, nil)
+		if stored != want {
+			t.Errorf("stored: %v, want %v", stored, want)
+		}
+	}
+	if n, _ := w.InForce(t.Context()); n != 4 {
+		t.Errorf("revision %d is in force", n)
+	}
+	if got := w.states(); got[0] != usecase.RulesStored || got[1] != usecase.RulesInUse {
+		t.Errorf("states %q", got)
+	}
+	w.simulated["s5"] = 5
+	w.step("proposed", w.propose(graceHopper, 5, "s5"), nil)
+	w.step("approved", w.approve(adaLovelace, 5, "s5"), nil)
+	w.step("the next start, by its own rules", next.Do(t.Context()), nil)
+}
+
 // Whoever runs the machine can propose in an officer's name, and only so.
 func TestProposeFor(t *testing.T) {
 	w := newRulesWorld(t)

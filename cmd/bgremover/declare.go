@@ -29,6 +29,15 @@ func (t *publishedTexts) seq(version int) int64 {
 	return 0
 }
 
+// asPublished adds to what a check of the texts saw whether they are the ones that were published.
+func (t *publishedTexts) asPublished(looked usecase.Looked, err error) (usecase.Looked, error) {
+	if looked.At++; t.changed.Load() {
+		looked.Found++
+		looked.Code = "policy.text_changed"
+	}
+	return looked, err
+}
+
 // declareEvery is how often a start that could not record what is new tries again.
 const declareEvery = 2 * time.Second
 
@@ -57,7 +66,17 @@ func (s *service) declareRegion(ctx context.Context) error {
 
 func (s *service) declareModel(ctx context.Context) error {
 	declare := usecase.DeclareModel{Record: s.ledger, Newest: newestFacts{s}, Now: s.milliseconds}
-	return declare.Loaded(ctx, s.model.asked(), s.judged.ModelAnswer, s.judged.by)
+	judged := s.judged
+	if judged.by.Revision != s.policy.Revision() { // other rules came into force while it started
+		var err error
+		if judged, err = judge(ctx, s.policy, s.model.asked()); err != nil {
+			return fmt.Errorf("ask whether the model may be used: %w", err)
+		}
+		if !judged.Allow {
+			return s.model.refusal(judged)
+		}
+	}
+	return declare.Loaded(ctx, s.model.asked(), judged.ModelAnswer, judged.by)
 }
 
 // newestFacts asks the view of the trail.

@@ -77,6 +77,13 @@ func providers(c config.Providers, known *register.Data) (all []policy.Provider,
 func (s *service) declareTransfers(ctx context.Context) error {
 	declare := usecase.DeclareTransfer{Record: s.ledger, Now: s.milliseconds}
 	for _, one := range s.transfers {
+		if one.answer.Decision.Revision != s.policy.Revision() { // other rules came into force while it started
+			answer, err := s.policy.Move(ctx, one.asked)
+			if err != nil {
+				return fmt.Errorf("ask about a transfer to %s: %w", one.asked.To, err)
+			}
+			one.answer = answer
+		}
 		if err := declare.Do(ctx, one.asked, one.answer); err != nil {
 			return err
 		}

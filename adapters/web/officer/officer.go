@@ -5,8 +5,8 @@
 // by a link, and out), log.go with query.go (the list), fact.go, chain.go and proof.go (one
 // fact), disclosures.go (requests for data from outside), attestations.go (what people sign for), audits.go (what the sentinel found), retention.go (what ends when); each page's template stands beside it, base.html holds what they share.
 //
-// Whoever looks here changes nothing and reads nothing personal: what is sealed is shown as
-// sealed. The pages set the site's only cookie, which browsers send to no other page. All of it
+// What is sealed is shown as sealed, on every page but one: a request for data is opened for a reason,
+// which is in the record before anything is shown. The pages set the site's only cookie, which browsers send to no other page. All of it
 // works without JavaScript, except for checking a proof a second time in the browser.
 package officer
 

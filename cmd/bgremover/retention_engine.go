@@ -17,6 +17,7 @@ import (
 )
 
 const (
+	askEvery   = 5 * time.Second  // how soon newer rules are asked about what waits
 	tickEvery  = time.Minute      // how often the engine looks at what is due
 	judgeEvery = 30 * time.Second // and every process at whether photos are taken
 	// tablesEvery is how often tables are purged: often enough that nothing is late by an alarm's time, and
@@ -180,8 +181,27 @@ func (r *retention) deletePictures(ctx context.Context) error {
 	return err
 }
 
-// tick looks at the clock, asks newer rules about what waits, purges the tables when it is time, and
-// records what is late. It comes after the first deletion of pictures: a service that was off for days
+// askAgain asks rules that came into force about what waits, once. The schedule is waited for: a picture that it
+// does not list yet was decided by them, or is listed by the time that they are asked.
+func (r *retention) askAgain(ctx context.Context) error {
+	revision := r.s.policy.Revision()
+	if revision == r.asked {
+		return nil
+	}
+	if err := r.caughtUp(ctx); err != nil {
+		return err
+	}
+	earlier, err := r.shorten.Do(ctx)
+	if earlier > 0 {
+		r.s.log.InfoContext(ctx, "pictures that wait are due earlier, by newer rules", "n", earlier, "revision", revision)
+	}
+	if err == nil {
+		r.asked = revision
+	}
+	return err
+}
+
+// tick looks at the clock, purges the tables when it is time, and records what is late. It comes after the first deletion of pictures: a service that was off for days
 // is not late because it has just come back.
 func (r *retention) tick(ctx context.Context) error {
 	select {
@@ -193,16 +213,6 @@ func (r *retention) tick(ctx context.Context) error {
 		return err
 	}
 	var errs []error
-	if revision := r.s.policy.Revision(); revision != r.asked {
-		earlier, err := r.shorten.Do(ctx)
-		if earlier > 0 {
-			r.s.log.InfoContext(ctx, "pictures that wait are due earlier, by newer rules", "n", earlier, "revision", revision)
-		}
-		if err == nil {
-			r.asked = revision
-		}
-		errs = append(errs, err)
-	}
 	if elapsed := sinceBoot(); !r.unsure && (r.tables == 0 || elapsed-r.tables >= tablesEvery) {
 		r.tables = elapsed
 		errs = append(errs, r.purge.Do(ctx), r.caughtUp(ctx))
@@ -326,6 +336,7 @@ func (s *service) janitor(ctx context.Context) error {
 	for _, c := range []chore{
 		{"delete what is due", dueEvery, s.retention.deletePictures},
 		{"delete what was delivered", deliveredEvery, s.uses.deleteDue.Delivered},
+		{"ask newer rules about what waits", askEvery, s.retention.askAgain},
 		{"execute retention", tickEvery, s.retention.tick},
 	} {
 		all.Go(func() error { keepHouse(ctx, c, s.log); return nil })

@@ -1,12 +1,15 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"io/fs"
 	"maps"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -196,6 +199,54 @@ func TestClockBehindTheRecord(t *testing.T) {
 	if facts := s.record("--type", "retention.clock_jump_confirmed.v1"); len(facts) != 1 || facts[0].Actor != event.Operator {
 		t.Errorf("confirmed as %+v", facts)
 	}
+}
+
+// Rules with a shorter period for photos come into force while one waits: it is due earlier from then on, for whoever
+// asks, with a fact that carries the new rules' decision.
+func TestShorterPeriodComesIntoForce(t *testing.T) {
+	t.Parallel()
+	key, data := newSigning(t, "policy-1"), dataFolder(t)
+	s := serve(t, data, "--policy-keys", key.public)
+	waits := s.cutout(photo(t))
+	s.stop()
+	s = serve(t, data, "--policy-keys", key.public, "--delete-after", "1h") // for new ones; else the rules do not fit it
+	folder := rulesFolder(t, "1000")
+	file := filepath.Join(folder, "data", "retention.json")
+	content, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(file, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	write(t, file, bytes.ReplaceAll(content, []byte(`"seconds": 86400`), []byte(`"seconds": 7200`)))
+	says(t, 0, "stored", "policy", "store", key.sign(t, folder, "policy-1"), "--data", data)
+	s.enters(t, "Grace Hopper")
+	ada := s.enters(t, "Ada Lovelace")
+	digest := regexp.MustCompile(`report ([0-9a-f]{64})`).FindStringSubmatch(says(t, 0, "report ", "policy", "simulate", "--revision", "1000", "--data", data))
+	if digest == nil {
+		t.Fatal("no report")
+	}
+	says(t, 0, "another officer", "policy", "activate", "--revision", "1000", "--simulation", digest[1], "--as", "Grace Hopper", "--data", data)
+	if got := fetch(t, ada, s.url+"/officer/policy/1000/approve", url.Values{"simulation": {digest[1]}}); got.code != http.StatusOK {
+		t.Fatalf("approving: %s", got)
+	}
+	until(t, "an earlier deadline", func() bool { return len(s.record("--type", "image.deletion_due_changed.v1")) > 0 })
+	changed := s.record("--type", "image.deletion_due_changed.v1")
+	var fact struct{ Due time.Time }
+	if err := json.Unmarshal(changed[0].Data, &fact); err != nil || len(changed) != 1 {
+		t.Fatalf("changed %+v, %v", changed, err)
+	}
+	if d := changed[0].Decision; d == nil || d.Rule != "retention.limit" || d.Revision != 1000 || d.Outcome != "allow" {
+		t.Errorf("decided as %+v", d)
+	}
+	if want := waits.DeleteBy.Add(-22 * time.Hour); !fact.Due.Equal(want) {
+		t.Errorf("due %v, want %v", fact.Due, want)
+	}
+	until(t, "everybody to see it", func() bool {
+		k := s.kept("image")
+		return k.Due.Equal(fact.Due) && k.Lasts() == "2h0m0s"
+	})
 }
 
 // retention asks the service how it stands.

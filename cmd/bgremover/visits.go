@@ -35,15 +35,16 @@ func (s *service) recordVisits() chore {
 	}}
 }
 
-// lastVisits records who came until now. Nobody is served any more.
-func (s *service) lastVisits(ctx context.Context) error {
+// lastVisits records who came until now. Nobody is served any more, and what cannot be recorded is lost.
+func (s *service) lastVisits(ctx context.Context) {
 	if s.vaultCompared() != nil {
-		return nil // nobody was served at all
+		return // nobody was served at all
 	}
 	ctx, cancel := context.WithTimeout(ctx, decisionsAtStop)
 	defer cancel()
-	_, err := s.uses.upload.Gate.Visits.Record(ctx)
-	return err
+	if _, err := s.uses.upload.Gate.Visits.Record(ctx); err != nil {
+		s.log.WarnContext(ctx, "the last facts about visits are lost", "err", err)
+	}
 }
 
 // inspect refuses what cannot be decoded before it is stored.

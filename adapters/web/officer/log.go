@@ -185,7 +185,7 @@ func behind(ctx context.Context, caughtUp func(context.Context) error) error {
 		return capability.ErrBehind
 	}
 	if err != nil {
-		return fmt.Errorf("wait for the view of all facts: %w", err)
+		return fmt.Errorf("wait for a view: %w", err)
 	}
 	return nil
 }

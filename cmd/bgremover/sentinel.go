@@ -104,6 +104,7 @@ func (s *service) audit(ctx context.Context, progress func(usecase.AuditProgress
 
 // tellAudit raises the alarm if a promise is broken, or if that cannot be known.
 func (s *service) tellAudit(ctx context.Context, a usecase.Audit) {
+	s.metrics.Audited(a.Fact.Objects, a.Broken())
 	about := []any{slog.Int64("audit", a.Seq), slog.Int64("objects", a.Fact.Objects), slog.Int64("keys", a.Fact.Keys), slog.Int64("removed", a.Fact.Removed)}
 	for _, f := range a.Fact.Findings {
 		about = append(about, slog.Int64(f.Code, f.Count))

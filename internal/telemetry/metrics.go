@@ -34,6 +34,8 @@ type Metrics struct {
 	overdueBy   prometheus.Gauge
 	late        *prometheus.GaugeVec
 	heldUp      prometheus.Gauge
+	audited     prometheus.Gauge
+	auditBroken prometheus.Gauge
 
 	keysLive        prometheus.Gauge
 	keysResurrected prometheus.Counter
@@ -66,6 +68,9 @@ func NewMetrics(build Build) *Metrics {
 		late:   gauges("retention_late_seconds", "How long the oldest due deletion of a kind of data is late; 900 and more needs somebody.", "kind"),
 		heldUp: gauge("retention_uploads_held_up", "1 while no photo is taken because deletions are late."),
 
+		audited:     gauge("audit_objects", "Objects that the last audit compared with the record."),
+		auditBroken: gauge("audit_broken", "1 when the last audit found what breaks a promise, or could not see everything."),
+
 		keysLive:        gauge("vault_keys_live", "Keys that are not destroyed, as last compared."),
 		keysResurrected: prometheus.NewCounter(prometheus.CounterOpts{Namespace: namespace, Name: "vault_keys_resurrected_total", Help: "Keys found alive although the record has destroyed them, and destroyed again."}),
 		keysDoubtful:    gauge("vault_keys_without_fact", "Live keys without a fact, so many that the record must have lost some; anything but 0 needs somebody."),
@@ -76,7 +81,7 @@ func NewMetrics(build Build) *Metrics {
 	m.registry.MustRegister(
 		m.requests, m.requestSeconds, m.refused, m.stageSeconds, m.slots, m.slotsInUse,
 		m.queue, m.published, m.signed, m.signedAge, m.lag, m.viewStopped, m.verified, m.broken, m.waiting, m.overdue, m.overdueBy, m.late, m.heldUp, about,
-		m.keysLive, m.keysResurrected, m.keysDoubtful, m.factsMissing,
+		m.audited, m.auditBroken, m.keysLive, m.keysResurrected, m.keysDoubtful, m.factsMissing,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	return m
@@ -141,6 +146,17 @@ func (m *Metrics) Verified(facts int64, broken bool) {
 		value = 1
 	}
 	m.broken.Set(value)
+}
+
+// Audited says how many objects the last audit compared with the record, and whether it found
+// what breaks a promise, or could not see everything.
+func (m *Metrics) Audited(objects int64, broken bool) {
+	m.audited.Set(float64(objects))
+	value := 0.0
+	if broken {
+		value = 1
+	}
+	m.auditBroken.Set(value)
 }
 
 // Waiting says how many photos wait for their cutout.

@@ -26,6 +26,7 @@ func exercised() *Metrics {
 	m.HeldUp(true)
 	m.Verified(8, true)
 	m.Checkpoint(9, 10*time.Second)
+	m.Audited(12, true)
 	return m
 }
 
@@ -53,6 +54,8 @@ func TestEveryMetricAndItsLabels(t *testing.T) {
 		"bgremover_uploads_refused_total":         {"code"},
 		"bgremover_retention_late_seconds":        {"kind"},
 		"bgremover_retention_uploads_held_up":     nil,
+		"bgremover_audit_objects":                 nil,
+		"bgremover_audit_broken":                  nil,
 
 		"bgremover_vault_keys_live":              nil,
 		"bgremover_vault_keys_resurrected_total": nil,
@@ -97,6 +100,8 @@ func TestValues(t *testing.T) {
 		`bgremover_deletions_overdue_seconds 7`,
 		`bgremover_retention_late_seconds{kind="api_log"} 11`,
 		`bgremover_retention_uploads_held_up 1`,
+		`bgremover_audit_objects 12`,
+		`bgremover_audit_broken 1`,
 		`bgremover_http_request_seconds_sum{route="GET /v1/images/{id}"} 1`,
 		`bgremover_http_requests_total{route="GET /v1/images/{id}",status="200"} 1`,
 		`bgremover_projection_lag_facts{view="images"} 5`,

@@ -71,19 +71,20 @@ func (p Policy) BadgeJSON() http.HandlerFunc {
 const badgeLabel = "promises"
 
 // svg draws it: two words side by side, which a reader of screens gets as one. Nothing in it
-// moves, loads or runs. All that is written into it is our own words and numbers.
+// moves, loads or runs, and nothing has an id, so that many can stand in one page. All that is written
+// into it is our own words and numbers.
 func (b badge) svg() []byte {
-	const height, pad, letter = 20, 8, 7 // of 11 px Verdana or what stands in for it, at its widest
-	left := 2*pad + letter*utf8.RuneCountInString(badgeLabel)
-	right := 2*pad + letter*utf8.RuneCountInString(b.message)
+	const height, pad = 20, 8
+	wide := func(words string) int { return 2*pad + utf8.RuneCountInString(words)*13/2 } // of 11 px Verdana
+	left, right := wide(badgeLabel), wide(b.message)
 	var out bytes.Buffer
 	text := func(x, width int, words string) {
-		fmt.Fprintf(&out, `<text x="%d" y="14" textLength="%d" lengthAdjust="spacingAndGlyphs">%s</text>`, x+width/2, width-2*pad, words)
+		fmt.Fprintf(&out, `<text x="%d" y="14" textLength="%d">%s</text>`, x+width/2, width-2*pad, words)
 	}
-	fmt.Fprintf(&out, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" role="img" aria-labelledby="t"><title id="t">%s: %s</title>`,
-		left+right, height, badgeLabel, b.message)
-	fmt.Fprintf(&out, `<clipPath id="r"><rect width="%d" height="%d" rx="3"/></clipPath><g clip-path="url(#r)"><rect width="%d" height="%d" fill="#24292f"/><rect x="%d" width="%d" height="%d" fill="%s"/></g>`,
-		left+right, height, left, height, left, right, height, b.colour)
+	fmt.Fprintf(&out, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" role="img" aria-label="%s: %s"><title>%s: %s</title>`,
+		left+right, height, badgeLabel, b.message, badgeLabel, b.message)
+	fmt.Fprintf(&out, `<rect width="%d" height="%d" rx="3" fill="%s"/><path d="M3 0H%dV%dH3a3 3 0 0 1-3-3V3a3 3 0 0 1 3-3z" fill="#24292f"/>`,
+		left+right, height, b.colour, left, height)
 	out.WriteString(`<g fill="#fff" text-anchor="middle" font-family="Verdana,DejaVu Sans,sans-serif" font-size="11">`)
 	text(0, left, badgeLabel)
 	text(left, right, b.message)

@@ -54,6 +54,8 @@ func newOffice(t *testing.T, change ...func(*web.Config)) *office {
 			Types:           ledger.Facts().Names(),
 			CheckpointEvery: time.Minute,
 			Trials:          o.trials,
+			Signatures:      lateSignatures{o},
+			Now:             c.Now,
 		}
 	})...)
 	o.link = usecase.LinkOfficer{

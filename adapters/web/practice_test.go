@@ -90,7 +90,7 @@ func TestContradictionsAreShown(t *testing.T) {
 	}
 	open = true
 	body := page()
-	for _, want := range []string{"One of them finds a contradiction", `<span class="mark not-established">contradiction</span>`, "It says &lt;that&gt;, and does this.", "Is it so?", "--setting"} {
+	for _, want := range []string{"One of them finds a contradiction", `<span class="mark broken">contradiction</span>`, "It says &lt;that&gt;, and does this.", "Is it so?", "--setting"} {
 		if !strings.Contains(body, want) {
 			t.Errorf("with one the page lacks %q", want)
 		}
@@ -102,5 +102,18 @@ func TestContradictionsAreShown(t *testing.T) {
 	failing = errors.New("the data is gone")
 	if got := w.do(t, "GET", "/contradictions", nil); got.Code != http.StatusInternalServerError || strings.Contains(got.Body.String(), "gone") {
 		t.Errorf("when it cannot compare: %d", got.Code)
+	}
+}
+
+// A version says which fact of the record published it, once that is known.
+func TestPrivacySaysWhichFactPublishedIt(t *testing.T) {
+	seq := int64(0)
+	w := newWorld(t, fake.Cutter{}, publishes(t, operator), func(c *web.Config) { c.Policy.Recorded = func(int) int64 { return seq } })
+	if page := w.do(t, "GET", "/privacy", nil).Body.String(); strings.Contains(page, "of the record</p>") {
+		t.Error("it names a fact that nobody knows")
+	}
+	seq = 17
+	if page := w.do(t, "GET", "/privacy", nil).Body.String(); !strings.Contains(page, "published by fact 17 of the record") {
+		t.Error("it does not name the fact")
 	}
 }

@@ -42,10 +42,12 @@ func (s *service) officerPages() *officer.Config {
 		Rules:           &officer.Rules{List: s.listRules(), Propose: s.proposeActivation(), Approve: s.approveActivation()},
 		Types:           ledger.Facts().Names(),
 		CheckpointEvery: s.cfg.Heads.Every + signingTakes,
-		Desk:            s.disclosureDesk(),
-		Retention:       s.retention.status,
 		Trials:          s.trialPages(),
+		Signatures:      s.uses.attest,
+		Now:             s.clock.Now,
 		Security:        s.securityFigures(),
+		Retention:       s.retention.status,
+		Desk:            s.disclosureDesk(),
 	}
 }
 

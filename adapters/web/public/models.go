@@ -20,11 +20,11 @@ type Models []Model
 
 // Model is a network and its passport. The JSON is what GET /v1/models answers.
 type Model struct {
-	Name        string `json:"name"`
-	File        string `json:"file"`
-	Bytes       int64  `json:"bytes"`
-	SHA256      string `json:"sha256"`          // of the file
-	Passport    string `json:"passport_sha256"` // of the passport, by which the record knows it
+	Name        string   `json:"name"`
+	File        string   `json:"file"`
+	Bytes       int64    `json:"bytes"`
+	SHA256      string   `json:"sha256"`          // of the file
+	Passport    string   `json:"passport_sha256"` // of the passport, by which the record knows it
 	Licences    Licences `json:"licences"`
 	VouchedBy   string   `json:"vouched_by"`
 	InService   bool     `json:"in_service"`  // it makes the cutouts of this service

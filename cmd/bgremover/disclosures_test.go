@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"encoding/json"
 	"net/http"
 	"net/url"
 	"strings"
@@ -8,13 +10,23 @@ import (
 	"time"
 
 	recipient "filippo.io/age"
+
+	"github.com/bgremover/bgremover/internal/testphotos"
 )
 
 // A request from outside, on a real service: registered, approved by two others, decided by the rules in
 // force, made, counted for everybody; and a denied transfer keeps a service for others from starting.
 func TestDisclosureOnARealService(t *testing.T) {
 	t.Parallel()
-	s := serve(t, dataFolder(t), "--operator-country", "DE", "--provider",
+	data, small := dataFolder(t), testphotos.Original("chelsea")
+	before := serve(t, data, append([]string{"--behind-tls-proxy"}, stated...)...)
+	for _, address := range []string{"192.0.2.7", "192.0.2.8"} {
+		if res, err := before.post("/v1/images", "image", small, http.Header{"X-Forwarded-For": {address}}); err != nil || res.code != http.StatusAccepted {
+			t.Fatalf("upload: %s, %v", res, err)
+		}
+	}
+	before.stop() // which records who came
+	s := serve(t, data, "--operator-country", "DE", "--provider",
 		"hosting; name=Example Cloud; country=US; contract=DPA of 2026-01-15; reviewed=2026-10-01; until=2099-10-01; safeguard=scc; assessed=yes")
 	theirs, err := recipient.GenerateX25519Identity()
 	if err != nil {
@@ -43,15 +55,26 @@ func TestDisclosureOnARealService(t *testing.T) {
 			t.Fatalf("%s answers %d %s", step.what, got.code, got.body)
 		}
 	}
-	if opened := fetch(t, jean, one+"/read", url.Values{"reason": {"to see what became of it"}}); !strings.Contains(string(opened.body), "Musterstadt") {
-		t.Errorf("opened: %d %s", opened.code, opened.body)
+	if shown := fetch(t, jean, one+"/read", url.Values{"reason": {"to see what became of it"}}); !strings.Contains(string(shown.body), "Musterstadt") {
+		t.Errorf("opened: %d %s", shown.code, shown.body)
 	}
 	made := fetch(t, grace, one+"/make", url.Values{})
 	if made.code != http.StatusOK || !strings.HasPrefix(string(made.body), "age-encryption.org/v1") {
 		t.Fatalf("made: %d %s", made.code, made.body)
 	}
+	opened, err := recipient.Decrypt(bytes.NewReader(made.body), theirs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var given struct{ Records []map[string]string }
+	if err := json.NewDecoder(opened).Decode(&given); err != nil {
+		t.Fatal(err)
+	}
+	if len(given.Records) != 1 || given.Records[0]["address"] != "192.0.2.7" || given.Records[0]["access_time"] == "" || len(given.Records[0]) != 2 {
+		t.Errorf("given: %v", given.Records)
+	}
 	report := fetch(t, withJar(t), s.url+"/v1/transparency", nil)
-	if !strings.Contains(string(report.body), `"requests":1,"made":0,"nothing":1`) {
+	if !strings.Contains(string(report.body), `"requests":1,"made":1,"nothing":0`) {
 		t.Errorf("the report says %s", report.body)
 	}
 	facts := map[string]bool{}
@@ -66,6 +89,12 @@ func TestDisclosureOnARealService(t *testing.T) {
 	page := string(fetch(t, withJar(t), s.url+"/processing", nil).body)
 	if !strings.Contains(page, "Example Cloud, US: standard contractual clauses") {
 		t.Errorf("the register does not name the transfer: %s", page)
+	}
+	s.stop()
+	for _, canary := range []string{"192.0.2.7", "Musterstadt", "12 Js 34", theirs.Recipient().String()} {
+		if strings.Contains(s.log.String(), canary) {
+			t.Errorf("%s stands in the log", canary)
+		}
 	}
 }
 

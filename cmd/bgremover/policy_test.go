@@ -302,8 +302,8 @@ func TestUnfitRulesSayWhatToDo(t *testing.T) {
 // What a bundle server has is stored, and waits.
 func TestRulesAreFetched(t *testing.T) {
 	t.Parallel()
-	key := newSigning(t, "policy-1")
-	archive, err := os.ReadFile(key.sign(t, rulesFolder(t, "1000"), "policy-1"))
+	key := newSigning(t, "policy-fetched")
+	archive, err := os.ReadFile(key.sign(t, rulesFolder(t, "1000"), "policy-fetched"))
 	if err != nil {
 		t.Fatal(err)
 	}

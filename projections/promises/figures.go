@@ -82,6 +82,7 @@ const (
 	photos       = "photos"
 	milliseconds = "ms"
 	seconds      = "s"
+	minutes      = "min"
 	days         = "days"
 	percent      = "%"
 )

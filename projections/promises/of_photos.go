@@ -21,7 +21,7 @@ func deletedInTime(s State, _ Outside) policy.Figure {
 		exact("overdue now", s.pictures.overdue, photos))
 	f.Audited = true
 	if good.worst != nil {
-		f.Values = append(f.Values, exact("the slowest of 30 days, before its deadline", -*good.worst/1000, seconds))
+		f.Values = append(f.Values, exact("the slowest of 30 days, before its deadline", -*good.worst/60_000, minutes))
 	}
 	if bad.worst != nil {
 		f.Values = append(f.Values, exact("the latest of 30 days, after its deadline", *bad.worst/1000, seconds))

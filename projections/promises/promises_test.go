@@ -143,7 +143,7 @@ func TestFigures(t *testing.T) {
 		{
 			figure: "image.deleted_in_time", name: "all in time", standing: policy.Kept, after: time.Hour,
 			facts: repeat(12, func() []event.Envelope { return life(noon, 0) }),
-			then:  []string{"deleted in time, last 30 days: 10+ photos", "deleted late, ever: 0 photos", "the slowest of 30 days, before its deadline: 86340 s"},
+			then:  []string{"deleted in time, last 30 days: 10+ photos", "deleted late, ever: 0 photos", "the slowest of 30 days, before its deadline: 1439 min"},
 		},
 		{
 			figure: "image.deleted_in_time", name: "one was late", standing: policy.Broken, after: 26 * time.Hour,

@@ -235,6 +235,7 @@ func (s *service) chores() []chore {
 		s.retention.judging(),
 		{"record rotations of the log's key", purgeEvery, s.recordRotations},
 		{"remind of signatures that end", remindEvery, s.remind},
+		{"ask about transfers", transfersEvery, s.declareTransfers},
 		s.verifying(),
 		s.recordDecisions(),
 		s.recordVisits(),

@@ -50,7 +50,6 @@ type service struct {
 	policy    *opa.Policy
 	rules     rules
 	providers []policy.Provider // who works for the service
-	transfers []transfer        // to the providers' countries, and what the rules say of them
 	ledger    *ledger.Ledger
 	tree      *ledger.Tree
 	logKeys   *ledger.LogKeys
@@ -249,6 +248,7 @@ func (s *service) openSite(ctx context.Context) error {
 
 		BehindProxy: s.cfg.Listen.BehindTLSProxy,
 		Calls:       s.apiLog,
+		Full:        s.uses.upload.Gate.Full,
 	})
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/bgremover/bgremover/domain/policy"
 	"github.com/bgremover/bgremover/internal/config"
@@ -12,11 +13,9 @@ import (
 	"github.com/bgremover/bgremover/internal/usecase"
 )
 
-// transfer is a provider's country, and what the rules say about data that goes there.
-type transfer struct {
-	asked  usecase.TransferQuestion
-	answer usecase.TransferAnswer
-}
+// transfersEvery is how often the rules are asked again while the service runs: safeguards end, and rules
+// change.
+const transfersEvery = time.Hour
 
 // judgeTransfers asks the rules about the country of each provider that the operator names. A
 // service for others does not start when a transfer is denied: from its first photo on, data would go there.
@@ -30,25 +29,17 @@ func (s *service) judgeTransfers(ctx context.Context) (err error) {
 	}
 	var denied []error
 	for _, one := range s.providers {
-		q := usecase.TransferQuestion{
-			Recipient: one.Category, From: s.cfg.Providers.Country, To: one.Country, Safeguard: string(one.Safeguard), Expires: one.SafeguardUntil,
-			Assessed: one.Assessed, Encrypted: one.Encrypted, Now: s.milliseconds(),
-		}
+		q := s.transfer(one)
 		a, err := s.policy.Move(ctx, q)
 		if err != nil {
 			return fmt.Errorf("ask about a transfer to %s: %w", q.To, err)
 		}
-		s.transfers = append(s.transfers, transfer{q, a})
 		if !a.Allow {
-			denied = append(denied, fmt.Errorf("--provider '%s; …': the rule %s (%s) refuses to let data go from %s to %s: %s",
-				one.Category, a.Decision.Rule, strings.Join(a.Decision.Promises, ", "), q.From, q.To, strings.Join(a.RefusedBy, ", ")))
+			denied = append(denied, fmt.Errorf("--provider '%s; …': %w", q.Recipient, deniedTransfer(q, a)))
 		}
 	}
 	if len(denied) > 0 && s.cfg.Listen.ForOthers() {
 		return errors.Join(denied...)
-	}
-	for _, why := range denied {
-		s.log.WarnContext(ctx, "a transfer is denied; a service for others would not start", "why", why)
 	}
 	return nil
 }
@@ -73,18 +64,32 @@ func providers(c config.Providers, known *register.Data) (all []policy.Provider,
 	return all, nil
 }
 
-// declareTransfers leaves in the record what was decided.
+// transfer is what the rule is asked about a provider now.
+func (s *service) transfer(to policy.Provider) usecase.TransferQuestion {
+	return usecase.TransferQuestion{
+		Recipient: to.Category, From: s.cfg.Providers.Country, To: to.Country, Safeguard: string(to.Safeguard), Expires: to.SafeguardUntil,
+		Assessed: to.Assessed, Encrypted: to.Encrypted, Now: s.milliseconds(),
+	}
+}
+
+func deniedTransfer(q usecase.TransferQuestion, a usecase.TransferAnswer) error {
+	return fmt.Errorf("the rule %s (%s) refuses to let data go from %s to %s: %s",
+		a.Decision.Rule, strings.Join(a.Decision.Promises, ", "), q.From, q.To, strings.Join(a.RefusedBy, ", "))
+}
+
+// declareTransfers leaves in the record what the rules in force say, where that is new.
 func (s *service) declareTransfers(ctx context.Context) error {
 	declare := usecase.DeclareTransfer{Record: s.ledger, Now: s.milliseconds}
-	for _, one := range s.transfers {
-		if one.answer.Decision.Revision != s.policy.Revision() { // other rules came into force while it started
-			answer, err := s.policy.Move(ctx, one.asked)
-			if err != nil {
-				return fmt.Errorf("ask about a transfer to %s: %w", one.asked.To, err)
-			}
-			one.answer = answer
+	for _, one := range s.providers {
+		q := s.transfer(one)
+		a, err := s.policy.Move(ctx, q)
+		if err != nil {
+			return err
 		}
-		if err := declare.Do(ctx, one.asked, one.answer); err != nil {
+		if !a.Allow {
+			s.log.WarnContext(ctx, "a transfer is denied, and data goes there as long as the provider is used", "why", deniedTransfer(q, a))
+		}
+		if err := declare.Do(ctx, q, a); err != nil {
 			return err
 		}
 	}

@@ -69,7 +69,7 @@ func apply(b *pgx.Batch, d id.Disclosure, e disclosure.Event, env event.Envelope
 	case disclosure.Requested:
 		b.Queue(`
 			insert into disclosure (disclosure, requested_at, sender, country, category, fields, basis, expires)
-			values ($1, $2, $3, $4, $5, $6, $7, $8)
+			values ($1, $2, $3, $4, $5, coalesce($6, '{}'::text[]), $7, $8)
 			on conflict do nothing`,
 			string(d), env.At, e.From, e.Country, e.Category, e.Fields, e.Basis, e.Expires)
 	case disclosure.Scoped:
@@ -83,7 +83,7 @@ func apply(b *pgx.Batch, d id.Disclosure, e disclosure.Event, env event.Envelope
 		if len(e.Reasons) == 1 && e.Reasons[0] == disclosure.ReasonNoData {
 			outcome = Nothing
 		}
-		change(`outcome = $2, reasons = $3`, string(outcome), e.Reasons)
+		change(`outcome = $2, reasons = coalesce($3, '{}'::text[])`, string(outcome), e.Reasons)
 	case disclosure.Made:
 		outcome := Made
 		if e.Count == 0 {

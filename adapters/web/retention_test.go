@@ -3,11 +3,13 @@ package web_test
 import (
 	"context"
 	"errors"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/bgremover/bgremover/adapters/web"
+	"github.com/bgremover/bgremover/internal/fake"
 	"github.com/bgremover/bgremover/internal/usecase"
 )
 
@@ -75,5 +77,30 @@ func TestRetentionPage(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// While deletions are late, whoever uploads is told to come back, by every way in; what is there can be had.
+func TestUploadsWhileDeletionsAreLate(t *testing.T) {
+	var holdup usecase.Holdup
+	w := newWorld(t, fake.Cutter{}, func(c *web.Config) {
+		up := c.Upload.(usecase.Upload)
+		up.Holdup = holdup.Refuses
+		c.Upload = up
+	})
+	there := w.uploadReady(t)
+	before := len(w.Record.All())
+	holdup.Judge(noon.Add(time.Hour), []usecase.Standing{{Kind: "api_log", Due: noon}}, 0)
+	for path, name := range map[string]string{"/i": "image", "/v1/images": "image", removebg: "image_file"} {
+		answer := w.uploadFrom(t, "192.0.2.1", path, name)
+		if answer.Code != http.StatusServiceUnavailable || answer.Header().Get("Retry-After") == "" || !strings.Contains(answer.Body.String(), "Deletions are late") {
+			t.Errorf("%s: %d, %s", path, answer.Code, answer.Body)
+		}
+	}
+	if n := len(w.Record.All()); n != before {
+		t.Errorf("%d facts followed", n-before)
+	}
+	if answer := w.do(t, "GET", "/v1/images/"+there.ID+"/result", nil, "Authorization", "Bearer "+there.Capability); answer.Code != http.StatusOK {
+		t.Errorf("a result that is ready: %d, %s", answer.Code, answer.Body)
 	}
 }

@@ -20,7 +20,7 @@ func limited(t *testing.T) *world {
 	return newWorld(t, fake.Cutter{}, func(c *web.Config) {
 		up := c.Upload.(usecase.Upload)
 		up.Gate.Policy = fake.Uploads{PerMinute: 2}
-		c.Upload, c.BehindProxy = up, true
+		c.Upload, c.BehindProxy, c.Full = up, true, up.Gate.Full
 	})
 }
 

@@ -36,9 +36,13 @@ type Load struct {
 	Pixels int64  // whole megapixels, rounded up
 }
 
+const (
+	mebibyte, megapixel = 1 << 20, 1_000_000
+	smallestLoad        = megapixel
+)
+
 // LoadOf rounds up what is known of a picture.
 func LoadOf(bytes int, h Head) Load {
-	const mebibyte, megapixel = 1 << 20, 1_000_000
 	up := func(n, step int64) int64 { return (n + step - 1) / step * step }
 	return Load{Type: h.Type, Bytes: up(int64(bytes), mebibyte), Pixels: up(h.Pixels, megapixel)}
 }
@@ -121,31 +125,59 @@ func (g Gate) Enter(ctx context.Context, c Client, p Load) (_ Quota, leave func(
 		before, back := g.Rates.add(scope.name, scope.of(c), p.Pixels)
 		inner := leave
 		leave = func() { back(); inner() }
-		answer, d, err := g.Policy.Rate(ctx, Usage{
-			Scope: scope.name, Pixels: p.Pixels, UploadsMinute: before.uploads, PixelsMinute: before.pixels,
-		})
-		switch {
-		case err != nil:
+		answer, err := g.ask(ctx, c, scope, before, p.Pixels)
+		if err != nil {
 			leave()
-			return Quota{}, nil, fmt.Errorf("ask whether there is room for an upload: %w", g.refuse(ctx, c, d, err))
-		case !answer.Allow:
-			leave()
-			return Quota{}, nil, g.refuse(ctx, c, d, &Limited{
-				Refused: scope.refused, RetryAfter: answer.RetryAfter,
-				Quota: Quota{Scope: scope.name, Limit: answer.UploadsMinute, Reset: answer.RetryAfter},
-			})
+			return Quota{}, nil, err
 		}
 		least = tighter(least, quotaOf(scope.name, answer, before))
 	}
 	return least, leave, nil
 }
 
-// scopes are asked in this order.
-var scopes = []struct {
+// Full refuses somebody for whom even the smallest picture would be too much now, before the picture is
+// here; it counts nothing. Whoever has sent nothing in the last minute costs no question.
+func (g Gate) Full(ctx context.Context, c Client) error {
+	if c.from == machine {
+		return nil
+	}
+	for _, scope := range scopes {
+		before := g.Rates.look(scope.name, scope.of(c))
+		if before.uploads == 0 {
+			continue
+		}
+		if _, err := g.ask(ctx, c, scope, before, smallestLoad); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ask asks whether a scope has room for a picture beside what was counted before it.
+func (g Gate) ask(ctx context.Context, c Client, s scope, before counted, pixels int64) (RateAnswer, error) {
+	answer, d, err := g.Policy.Rate(ctx, Usage{
+		Scope: s.name, Pixels: pixels, UploadsMinute: before.uploads, PixelsMinute: before.pixels,
+	})
+	switch {
+	case err != nil:
+		return answer, fmt.Errorf("ask whether there is room for an upload: %w", g.refuse(ctx, c, d, err))
+	case !answer.Allow:
+		return answer, g.refuse(ctx, c, d, &Limited{
+			Refused: s.refused, RetryAfter: answer.RetryAfter,
+			Quota: Quota{Scope: s.name, Limit: answer.UploadsMinute, Reset: answer.RetryAfter},
+		})
+	}
+	return answer, nil
+}
+
+type scope struct {
 	name    Scope
 	of      func(Client) netip.Prefix
 	refused *refusal.Error
-}{
+}
+
+// scopes are asked in this order.
+var scopes = []scope{
 	{ScopeVisitor, Client.visitor, ErrTooManyUploads},
 	{ScopeNetwork, Client.network, ErrNetworkUploads},
 }

@@ -56,16 +56,8 @@ func (r *Rates) add(scope Scope, of netip.Prefix, pixels int64) (before counted,
 		c = &count{}
 		r.counts.add(key, c)
 	}
-	c.age(now)
 	c.used = now
-	before.reset = Window
-	for i, t := range c.taken {
-		if i == 0 {
-			before.reset = t.at.Add(Window).Sub(now)
-		}
-		before.uploads++
-		before.pixels += t.pixels
-	}
+	before = c.at(now)
 	one := taken{now, pixels}
 	c.taken = append(c.taken, one)
 	return before, sync.OnceFunc(func() {
@@ -88,6 +80,27 @@ func (r *Rates) age(now time.Time) {
 	}
 }
 
-func (c *count) age(now time.Time) {
+// look returns what is counted now.
+func (r *Rates) look(scope Scope, of netip.Prefix) counted {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	c, ok := r.counts.get(r.blind.of(string(scope), of))
+	if !ok {
+		return counted{}
+	}
+	return c.at(r.wall())
+}
+
+// at forgets what is a minute old and returns the rest.
+func (c *count) at(now time.Time) (n counted) {
 	c.taken = slices.DeleteFunc(c.taken, func(t taken) bool { return now.Sub(t.at) >= Window })
+	n.reset = Window
+	for i, t := range c.taken {
+		if i == 0 {
+			n.reset = t.at.Add(Window).Sub(now)
+		}
+		n.uploads++
+		n.pixels += t.pixels
+	}
+	return n
 }

@@ -137,6 +137,39 @@ func TestGateSaysWhenToComeBack(t *testing.T) {
 	}
 }
 
+// Who is at the limit is told so before a picture is here; and asking takes nobody's room.
+func TestFullBeforeThePictureIsHere(t *testing.T) {
+	w := newGateWorld(perScope{visitor: 2, network: 3})
+	full := func(who string, want error) {
+		t.Helper()
+		if err := w.Full(t.Context(), from(who)); !errors.Is(err, want) {
+			t.Errorf("%s: %v, want %v", who, err, want)
+		}
+	}
+	for _, want := range []error{nil, nil, usecase.ErrTooManyUploads} {
+		for range 3 {
+			full("192.0.2.1", want)
+		}
+		if _, err := w.enter(t, from("192.0.2.1")); !errors.Is(err, want) {
+			t.Errorf("%v, want %v", err, want)
+		}
+	}
+	full("192.0.2.2", nil)
+	if _, err := w.enter(t, from("192.0.2.2")); err != nil {
+		t.Error(err)
+	}
+	full("192.0.2.3", usecase.ErrNetworkUploads)
+	full("192.0.3.1", nil)
+	if err := w.Full(t.Context(), usecase.ThisMachine); err != nil {
+		t.Error(err)
+	}
+	if refused, _ := w.told.Told(); len(refused) != 5 {
+		t.Errorf("the record is told of %d refusals", len(refused))
+	}
+	w.at = w.at.Add(time.Minute)
+	full("192.0.2.1", nil)
+}
+
 func TestGateRefusesWhatTheRulesDoNotTake(t *testing.T) {
 	broken := errors.New("the rule did not decide")
 	for name, tt := range map[string]struct {

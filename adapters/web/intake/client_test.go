@@ -2,6 +2,8 @@ package intake
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http/httptest"
@@ -82,4 +84,18 @@ func FuzzClientBehindProxy(f *testing.F) {
 		}
 		lastHop([]string{claim}) // answers, whatever it is
 	})
+}
+
+// Who has sent too much takes none of the memory that others wait for.
+func TestFullIsRefusedBeforeTheBody(t *testing.T) {
+	in := newIntake()
+	taken, err := in.Budget.Reserve(t.Context(), 1<<30)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken()
+	in.Full = func(context.Context, usecase.Client) error { return usecase.ErrTooManyUploads }
+	if _, err := in.Open(httptest.NewRecorder(), request(t, "", strings.NewReader("a photo")), 1000, 1); !errors.Is(err, usecase.ErrTooManyUploads) {
+		t.Errorf("refused with %v", err)
+	}
 }

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/bgremover/bgremover/adapters/web/answer"
+	"github.com/bgremover/bgremover/internal/usecase"
 )
 
 // Intake opens the bodies of requests.
@@ -25,6 +26,8 @@ type Intake struct {
 	Stall  time.Duration // and not stop arriving for as long as this
 
 	Clients Clients
+	// Full refuses a client before the body is read; may be nil.
+	Full func(ctx context.Context, c usecase.Client) error
 }
 
 // drainAtMost is how much of a refused body is read and thrown away, because most clients
@@ -47,6 +50,11 @@ func (in *Intake) Open(w http.ResponseWriter, r *http.Request, maximum int64, co
 		stall:   in.Stall,
 		waits:   r.Header.Get("Expect") != "",
 		release: func() {},
+	}
+	if in.Full != nil {
+		if err := in.Full(r.Context(), in.Clients.Of(r)); err != nil {
+			return nil, b.Refuse(err)
+		}
 	}
 	if r.ContentLength > maximum {
 		return nil, b.Refuse(&http.MaxBytesError{Limit: maximum})

@@ -9,9 +9,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/bgremover/bgremover/adapters/onnx"
 	"github.com/bgremover/bgremover/adapters/web/public"
 	"github.com/bgremover/bgremover/domain/policy"
 	"github.com/bgremover/bgremover/domain/system"
+	"github.com/bgremover/bgremover/internal/usecase"
 )
 
 // stated is what a service for others has to say about who runs it.
@@ -46,6 +48,12 @@ func TestAStartSaysWhatIsNew(t *testing.T) {
 		}
 		if texts := told[policy.Published](s, "policy.published.v1"); len(texts) != 1 || texts[0].Version != 1 || !strings.Contains(texts[0].Text, "# Privacy policy") {
 			t.Errorf("start %d: %d texts", i+1, len(texts))
+		}
+		// Who states everything contradicts nothing; who leaves out a name and an address for questions does.
+		var compared public.ContradictionList
+		getJSON(t, s.url+"/v1/contradictions", &compared)
+		if len(compared.Checks) < 9 || compared.Open != i/2 {
+			t.Errorf("start %d: %+v", i+1, compared)
 		}
 		s.stop()
 	}
@@ -116,5 +124,49 @@ func getJSON(t *testing.T, address string, into any) {
 	}
 	if err := json.NewDecoder(res.Body).Decode(into); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// A text that is not the one that was published fails the check of the policy's versions.
+func TestAChangedTextFailsItsCheck(t *testing.T) {
+	t.Parallel()
+	var texts publishedTexts
+	fine := usecase.Looked{At: 2}
+	if got, err := texts.asPublished(fine, nil); err != nil || got != (usecase.Looked{At: 3}) {
+		t.Errorf("as published: %+v, %v", got, err)
+	}
+	texts.changed.Store(true)
+	if got, err := texts.asPublished(fine, nil); err != nil || got != (usecase.Looked{At: 3, Found: 1, Code: "policy.text_changed"}) {
+		t.Errorf("changed: %+v, %v", got, err)
+	}
+	if got := texts.seq(1); got != 0 {
+		t.Errorf("before anybody asked, version 1 is fact %d", got)
+	}
+}
+
+// Every passport of the release is shown once, the one in service first, also when it is another's.
+func TestPassportsThatAreShown(t *testing.T) {
+	t.Parallel()
+	ours, _, err := onnx.LoadPassport("u2netp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	foreign := ours
+	foreign.Name, foreign.Digest = "mine", "abc"
+	for name, tt := range map[string]struct {
+		served onnx.Passport
+		want   []string
+	}{
+		"ours":    {ours, []string{"u2netp", "u2net"}},
+		"another": {foreign, []string{"mine", "u2net", "u2netp"}},
+	} {
+		all, err := knownPassports(tt.served)
+		var names []string
+		for _, p := range all {
+			names = append(names, p.Name)
+		}
+		if err != nil || !slices.Equal(names, tt.want) {
+			t.Errorf("%s: %v, %v", name, names, err)
+		}
 	}
 }

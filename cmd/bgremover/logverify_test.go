@@ -152,7 +152,7 @@ func TestLogVerifyOverKafkaAlone(t *testing.T) {
 		if err := json.Unmarshal(out.Bytes(), &r); err != nil {
 			t.Fatal(err)
 		}
-		return r.Rotations == 1 && r.Covered >= 7
+		return r.Rotations == 1 && r.Covered >= 7 && r.Checkpoints >= 2
 	})
 	if r.Key != key || !r.Pinned || r.Checkpoints < 2 || r.Compared != 0 {
 		t.Errorf("%+v", r)

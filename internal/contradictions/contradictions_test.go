@@ -82,17 +82,27 @@ func (w *world) data() map[string]any {
 
 func (w *world) find() []contradictions.Result {
 	w.Helper()
-	p, err := published.Load(w.files)
-	if err != nil {
-		w.Fatal(err)
-	}
-	found, err := contradictions.Find(contradictions.Practice{
-		Text: p.Current(), Promises: p.Promises, Data: w.data(), Operator: w.operator, Period: w.period, Today: w.today,
-	})
+	return w.findIn(w.practice())
+}
+
+func (w *world) findIn(p contradictions.Practice) []contradictions.Result {
+	w.Helper()
+	found, err := contradictions.Find(p)
 	if err != nil {
 		w.Fatal(err)
 	}
 	return found
+}
+
+func (w *world) practice() contradictions.Practice {
+	w.Helper()
+	p, err := published.Load(w.files)
+	if err != nil {
+		w.Fatal(err)
+	}
+	return contradictions.Practice{
+		Text: p.Current(), Promises: p.Promises, Data: w.data(), Operator: w.operator, Period: w.period, Today: w.today,
+	}
 }
 
 // Today's text, promises, rules and a stated operator agree.
@@ -291,10 +301,11 @@ func TestNothingIsNoAgreement(t *testing.T) {
 // Any period for photos that is set within what is promised is fine, and none beyond it.
 func TestSettingOfPhotos(t *testing.T) {
 	w := newWorld(t)
+	p := w.practice()
 	rapid.Check(t, func(t *rapid.T) {
-		w.period = time.Duration(rapid.Int64Range(1, int64(72*time.Hour)).Draw(t, "period"))
-		if r := one(w.T, w.find(), "photos.setting"); r.Open() != (w.period > 24*time.Hour) {
-			t.Fatalf("%s: %v", w.period, r.Findings)
+		p.Period = time.Duration(rapid.Int64Range(1, int64(72*time.Hour)).Draw(t, "period"))
+		if r := one(w.T, w.findIn(p), "photos.setting"); r.Open() != (p.Period > 24*time.Hour) {
+			t.Fatalf("%s: %v", p.Period, r.Findings)
 		}
 	})
 }

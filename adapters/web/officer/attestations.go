@@ -83,5 +83,5 @@ func (p Pages) toAttestations(w http.ResponseWriter, r *http.Request, promise po
 		answer.Fail(w, r, err)
 		return
 	}
-	http.Redirect(w, r, attestationsPath+"#"+string(promise), http.StatusSeeOther)
+	http.Redirect(w, r, attestationsPath+"#"+string(promise), http.StatusSeeOther) //nolint:gosec // our own path, and the id of a promise that there is
 }

@@ -64,7 +64,7 @@ func TestAttestationsAreListed(t *testing.T) {
 			Attestations: s, Now: func() time.Time { return signedAt }, To: slog.New(slog.DiscardHandler),
 		})
 		w := httptest.NewRecorder()
-		routes.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/attestations", nil))
+		routes.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/attestations", nil))
 		return w
 	}
 	var got []operator.Attestation

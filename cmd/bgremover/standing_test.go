@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -18,19 +19,7 @@ func TestPromisesOfALiveService(t *testing.T) {
 	t.Parallel()
 	data := dataFolder(t)
 	s := serve(t, data, "--operator-name", "Example Ltd", "--operator-region", "Cologne, Germany (EU)", "--operator-contact", "privacy@example.org")
-	standing := func() (all public.PromiseList, of map[policy.ID]public.PromiseItem) {
-		t.Helper()
-		res := s.ask(http.MethodGet, "/v1/promises", "")
-		if err := json.Unmarshal(res.body, &all); res.code != http.StatusOK || err != nil {
-			t.Fatalf("answered %d, %v", res.code, err)
-		}
-		of = map[policy.ID]public.PromiseItem{}
-		for _, one := range all.Promises {
-			of[one.ID] = one
-		}
-		return all, of
-	}
-	before, of := standing()
+	before, of := s.promises()
 	if before.Read == nil || before.Trouble != "" || of["image.delete-24h"].State != "not established" || of["image.delete-on-download"].State != "not established" {
 		t.Errorf("before anything happened: read %v, %q, %+v", before.Read, before.Trouble, of["image.delete-24h"])
 	}
@@ -42,7 +31,7 @@ func TestPromisesOfALiveService(t *testing.T) {
 		t.Fatalf("audit: %s", errOut)
 	}
 	until(t, "the promises that a photo's life shows", func() bool {
-		_, of = standing()
+		_, of = s.promises()
 		return of["image.delete-on-download"].State == "kept" && of["image.delete-24h"].State == "kept" && of["region.declared"].State == "kept"
 	})
 	want := map[policy.ID]string{
@@ -56,7 +45,7 @@ func TestPromisesOfALiveService(t *testing.T) {
 			t.Errorf("%s is %s because %q, not %s", id, got.State, got.Why, state)
 		}
 	}
-	after, _ := standing()
+	after, _ := s.promises()
 	for _, one := range after.Promises {
 		if one.State == "broken" || one.State == "at risk" {
 			t.Errorf("%s is %s because %q", one.ID, one.State, one.Why)
@@ -73,6 +62,36 @@ func TestPromisesOfALiveService(t *testing.T) {
 	if svg := s.ask(http.MethodGet, "/promises/badge.svg", ""); !strings.Contains(string(svg.body), "kept</title>") {
 		t.Errorf("the badge: %s", svg.body)
 	}
+}
+
+// When what gathers the figures stops, nothing is kept any more, whatever was before.
+func TestPromisesWhenTheirViewStops(t *testing.T) {
+	t.Parallel()
+	data := dataFolder(t)
+	s := serve(t, data)
+	if before, _ := s.promises(); before.Kept == 0 {
+		t.Errorf("nothing is kept to begin with: %+v", before)
+	}
+	tamper(t, data, `alter table promises.tally add constraint no_upload check (what <> 'upload')`)
+	s.upload(photo(t))
+	until(t, "the page to notice", func() bool {
+		all, of := s.promises()
+		return all.Kept == 0 && strings.Contains(all.Trouble, "has stopped") && slices.Contains(of["image.no-training"].Why, all.Trouble)
+	})
+}
+
+// promises asks how they stand.
+func (r *running) promises() (all public.PromiseList, of map[policy.ID]public.PromiseItem) {
+	r.t.Helper()
+	res := r.ask(http.MethodGet, "/v1/promises", "")
+	if err := json.Unmarshal(res.body, &all); res.code != http.StatusOK || err != nil {
+		r.t.Fatalf("answered %d, %v", res.code, err)
+	}
+	of = map[policy.ID]public.PromiseItem{}
+	for _, one := range all.Promises {
+		of[one.ID] = one
+	}
+	return all, of
 }
 
 // Figures are known by their names in two places; each promise that names one is given it.

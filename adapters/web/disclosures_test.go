@@ -244,7 +244,7 @@ func TestDisclosureDeskRefuses(t *testing.T) {
 	form.Set("fields", "blob")
 	one := d.goes("Grace", deskPath, form)
 	d.goes("Grace", one+"/decide", url.Values{})
-	page := d.page(one, "<code>undecided</code>")
+	page := d.page(one, "the rules name nothing of that kind that could ever be given <code>undecided</code>")
 	if strings.Contains(page, "/make") || !strings.Contains(page, "Nothing: this request is settled.") {
 		t.Errorf("after a refusal: %s", page)
 	}

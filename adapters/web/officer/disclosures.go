@@ -179,6 +179,7 @@ type one struct {
 	Link     string
 	Is       disclosures.Disclosure
 	Needs    int64 // approvals; 0 when the rules do not ask for any
+	Why      []why // it was refused
 	Rows     []row
 	Subject  string
 	Unsealed *unsealed
@@ -190,6 +191,19 @@ type one struct {
 
 // unsealed is what is personal in a request, opened for a reason that is recorded.
 type unsealed struct{ Sender, Reference, Text, Key, Address, FirstDay, LastDay string }
+
+// why is a reason of a refusal; Text is empty where a newer bundle has one that this release does not know.
+type why struct{ Code, Text string }
+
+// reasons are those of the rules of sharing, and the desk's own, in words.
+var reasons = map[string]string{
+	"approvals": "too few have approved it", "basis": "the basis does not carry it", "document": "there is no document that a law gives force to",
+	"expired": "the order, the consent or the contract has ended", "fields": "more is asked for than may be given", "gpc": "the person's browser objects to sharing",
+	"never": "this is never given, to nobody", "objection": "the person has objected", "restriction": "the person has had the data restricted",
+	"special": "data of this kind takes explicit consent", "treaty": "an order from there counts only under an international agreement",
+	disclosure.ReasonUndecided: "the rules name nothing of that kind that could ever be given", disclosure.ReasonStaff: "a member of staff said no",
+	disclosure.ReasonNoData: "the service holds no such data",
+}
 
 // Disclosure serves one request with its story.
 func (p Pages) Disclosure() http.Handler {
@@ -221,6 +235,9 @@ func (p Pages) storyOf(ctx context.Context, which id.Disclosure) (shown one, err
 	}
 	if shown.Is.Sender == disclosure.Authority {
 		shown.Needs = choices.Approvals[shown.Is.Category]
+	}
+	for _, reason := range shown.Is.Reasons {
+		shown.Why = append(shown.Why, why{reason, reasons[reason]})
 	}
 	shown.Contact = shown.Is.Category != disclosure.Technical
 	shown.Waiting = shown.Is.Outcome == disclosures.Pending

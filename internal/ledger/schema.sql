@@ -125,14 +125,29 @@ create or replace function ledger.claim(
     out outcome text, out pos bigint)
 language plpgsql as $$
 declare
-    in_force ledger.activations;
+    stopped  boolean;
+    in_force bigint;
+    since    bigint;
 begin
-    if exists (select from ledger.head h where h.halted is not null) then
+    if _rests_on is not null or _activates is not null then
+        -- Before everything else, as adoption does; and the statement behind it sees what those waited for have done.
+        if _activates is null then
+            stopped := pg_advisory_xact_lock_shared(7090755321050103811) is null;
+        else
+            stopped := pg_advisory_xact_lock(7090755321050103811) is null;
+        end if;
+        select h.halted is not null, a.revision, a.pos into stopped, in_force, since
+          from ledger.head h
+          left join lateral (select * from ledger.activations order by revision desc limit 1) a on true;
+    else
+        select h.halted is not null into stopped from ledger.head h;
+    end if;
+    if stopped then
         outcome := 'halted';
         return;
     end if;
     if _request <> '' then
-        -- Before any row is locked, so that whoever waits here is waited for by nobody.
+        -- Before any row is locked, so that nobody waits for whoever waits here, but an activation.
         perform pg_advisory_xact_lock(1651665778, hashtext(_request));
         select r.pos, case when exists (select from ledger.facts f where f.pos = r.pos and f.id = _first)
                            then 'stored' else 'repeated' end
@@ -142,20 +157,11 @@ begin
             return;
         end if;
     end if;
-    if _rests_on is not null or _activates is not null then
-        -- Before the streams, as adoption does.
-        if _activates is null then
-            perform pg_advisory_xact_lock_shared(7090755321050103811);
-        else
-            perform pg_advisory_xact_lock(7090755321050103811);
-        end if;
-        select * into in_force from ledger.activations a order by a.revision desc limit 1;
-        if in_force.revision <> _rests_on or in_force.revision >= _activates then
-            select f.pos into pos from ledger.facts f where f.id = _first;
-            outcome := case when found then 'stored' else 'policy' end;
-            pos := coalesce(pos, in_force.pos);
-            return;
-        end if;
+    if in_force <> _rests_on or in_force >= _activates then
+        select f.pos into pos from ledger.facts f where f.id = _first;
+        outcome := case when found then 'stored' else 'policy' end;
+        pos := coalesce(pos, since);
+        return;
     end if;
     for i in 1 .. cardinality(_streams) loop
         if _expected[i] = 0 then

@@ -44,7 +44,7 @@ func reference(path string) object { return object{{"$ref", "#/components/" + pa
 // closed are the types with values that Go cannot list; a test compares them with the source.
 var closed = map[reflect.Type][]string{
 	reflect.TypeFor[event.Role](): {
-		string(event.Visitor), string(event.Processor), string(event.Clock), string(event.Operator), string(event.Officer), string(event.Responder),
+		string(event.Visitor), string(event.Processor), string(event.Clock), string(event.Operator), string(event.Officer), string(event.Responder), string(event.DPO),
 	},
 	reflect.TypeFor[image.SizeClass]():       {string(image.UpTo1MiB), string(image.UpTo5MiB), string(image.UpTo25MiB)},
 	reflect.TypeFor[image.DimensionsClass](): {string(image.UpTo1MP), string(image.UpTo4MP), string(image.UpTo12MP), string(image.UpTo50MP)},

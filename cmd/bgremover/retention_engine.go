@@ -68,7 +68,9 @@ func (r *retention) Held(ctx context.Context) (map[string][]string, error) {
 	holds, err := schedule.Holds(ctx, r.s.ground.pool)
 	held := map[string][]string{}
 	for _, h := range holds {
-		held[h.Kind] = append(held[h.Kind], h.Fields...)
+		if h.InForce() {
+			held[h.Kind] = append(held[h.Kind], h.Fields...)
+		}
 	}
 	return held, err
 }

@@ -63,6 +63,7 @@ const (
 	Operator  Role = "operator"  // somebody on the machine that runs the service
 	Officer   Role = "officer"   // a member of staff who looks after compliance
 	Responder Role = "responder" // a member of staff who handles incidents
+	DPO       Role = "dpo"       // the data protection officer (GDPR article 37)
 )
 
 // Actor says who acted. Who is sealed with the fact.

@@ -16,14 +16,14 @@ var (
 	ErrName = refusal.New(refusal.Invalid, "staff.name",
 		"A name has 1 to 100 characters on one line.", "Give the name that colleagues know the person by.")
 	ErrRole = refusal.New(refusal.Invalid, "staff.role",
-		"There is no such role.", "Use officer or responder.")
+		"There is no such role.", "Use officer, responder or dpo.")
 )
 
 // longestName is how many characters a name may have.
 const longestName = 100
 
 // Roles lists the roles that a member of staff can have.
-func Roles() []event.Role { return []event.Role{event.Officer, event.Responder} }
+func Roles() []event.Role { return []event.Role{event.Officer, event.Responder, event.DPO} }
 
 // NameOf returns a name as it is recorded: without spaces around it, and single ones in it.
 func NameOf(plain string) (personal.Text, error) {

@@ -28,6 +28,20 @@ type RetentionResumed struct {
 	Kind string `json:"kind"`
 }
 
+// HoldProposed says that a member of staff, the fact's actor, wants fields of one kind kept. Nothing is kept by it yet.
+type HoldProposed struct {
+	Hold   string        `json:"hold"` // random
+	Kind   string        `json:"kind"`
+	Fields []string      `json:"fields"`
+	Ground personal.Text `json:"ground"`
+}
+
+// HoldReleaseProposed says that a member of staff, the fact's actor, wants a hold to end. It goes on until then.
+type HoldReleaseProposed struct {
+	Hold   string        `json:"hold"`
+	Ground personal.Text `json:"ground"`
+}
+
 // HoldPlaced says that fields of one kind are kept beyond their time because a law or an order
 // demands it. It never concerns a picture.
 type HoldPlaced struct {
@@ -65,6 +79,12 @@ func (RetentionStalled) EventName() event.Name { return "retention.stalled.v1" }
 
 // EventName implements [event.Fact].
 func (RetentionResumed) EventName() event.Name { return "retention.resumed.v1" }
+
+// EventName implements [event.Fact].
+func (HoldProposed) EventName() event.Name { return "retention.hold_proposed.v1" }
+
+// EventName implements [event.Fact].
+func (HoldReleaseProposed) EventName() event.Name { return "retention.hold_release_proposed.v1" }
 
 // EventName implements [event.Fact].
 func (HoldPlaced) EventName() event.Name { return "retention.hold_placed.v1" }

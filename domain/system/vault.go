@@ -40,7 +40,7 @@ func Kinds() []event.Kind {
 		event.KindOf[ProjectionSkipped](), event.KindOf[ProjectionSkipWithdrawn](), event.KindOf[ProjectionCertified](),
 		event.KindOf[LogKeyRotated](),
 		event.KindOf[RetentionPurged](), event.KindOf[RetentionStalled](), event.KindOf[RetentionResumed](),
-		event.KindOf[HoldPlaced](), event.KindOf[HoldReleased](), event.KindOf[ClockJumpNoticed](), event.KindOf[ClockJumpConfirmed](),
+		event.KindOf[HoldProposed](), event.KindOf[HoldReleaseProposed](), event.KindOf[HoldPlaced](), event.KindOf[HoldReleased](), event.KindOf[ClockJumpNoticed](), event.KindOf[ClockJumpConfirmed](),
 		event.KindOf[AuditCompleted](), event.KindOf[AuditCheckPassed](), event.KindOf[AuditCheckFailed](),
 		event.KindOf[AttestationMade](), event.KindOf[AttestationWithdrawn](),
 		event.KindOf[ModelLoaded](), event.KindOf[ModelRefused](),

@@ -89,6 +89,8 @@ var newest = []event.Fact{
 	system.RetentionPurged{Kind: "analytics", Due: noon, Actual: noon.Add(time.Minute), Count: 12},
 	system.RetentionStalled{Kind: "image", Due: noon, Waiting: 7},
 	system.RetentionResumed{Kind: "image"},
+	system.HoldProposed{Hold: "0190b0a0-0000-7000-8000-0000000000bb", Kind: "technical", Fields: []string{"address"}, Ground: personal.Of("order 7 O 8/26")},
+	system.HoldReleaseProposed{Hold: "0190b0a0-0000-7000-8000-0000000000bb", Ground: personal.Of("order lifted")},
 	system.HoldPlaced{Hold: "0190b0a0-0000-7000-8000-0000000000bb", Kind: "payment", Fields: []string{"amount"}, Ground: personal.Of("order 7 O 8/26")},
 	system.HoldReleased{Hold: "0190b0a0-0000-7000-8000-0000000000bb", Ground: personal.Of("order lifted")},
 	system.ClockJumpNoticed{From: noon, To: noon.AddDate(0, 0, 1)},

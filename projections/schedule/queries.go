@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/bgremover/bgremover/domain/system"
 )
 
 // DB is what the queries need of a connection or a pool.
@@ -170,19 +172,23 @@ func Stalls(ctx context.Context, db DB) ([]Stall, error) {
 		func(s *Stall) { s.Due, s.Since = s.Due.UTC(), s.Since.UTC() })
 }
 
-// Hold is a legal hold that is in force.
+// Hold is a legal hold that is proposed or in force.
 type Hold struct {
 	Hold   string
 	Kind   string
 	Fields []string
-	Placed time.Time
+	State  system.HoldState
+	Since  time.Time // of the state
 }
 
-// Holds returns the holds in force, the oldest first.
+// InForce says whether it keeps anything yet, or still.
+func (h Hold) InForce() bool { return h.State == system.HoldInForce || h.State == system.HoldReleasing }
+
+// Holds returns the holds, the oldest first.
 func Holds(ctx context.Context, db DB) ([]Hold, error) {
-	return collect[Hold](ctx, db, "list holds",
-		`select hold::text, kind, fields, placed from schedule.hold order by placed, hold`,
-		func(h *Hold) { h.Placed = h.Placed.UTC() })
+	return collect(ctx, db, "list holds",
+		`select hold::text, kind, fields, state, since from schedule.hold order by since, hold`,
+		func(h *Hold) { h.Since = h.Since.UTC() })
 }
 
 // collect reads rows whose times are then put into UTC.

@@ -189,13 +189,15 @@ func TestOverdueAndDecided(t *testing.T) {
 
 func TestRetentionItself(t *testing.T) {
 	db := open(t)
-	hold, other := uuid.NewString(), uuid.NewString()
+	hold, other, third := uuid.NewString(), uuid.NewString(), uuid.NewString()
 	var r record
 	r.add("retention/a", noon, system.RetentionPurged{Kind: "analytics", Due: noon, Actual: noon.Add(time.Minute), Count: 3})
 	r.add("retention/a", noon, system.RetentionPurged{Kind: "analytics", Due: noon.Add(time.Hour), Actual: noon.Add(2 * time.Hour), Count: 4})
 	r.add("retention/b", noon, system.RetentionStalled{Kind: "image", Due: noon, Waiting: 7}, system.RetentionStalled{Kind: "api_log", Due: noon, Waiting: 1})
 	r.add("retention/b", noon, system.RetentionResumed{Kind: "image"})
 	r.add("retention/c", noon, system.HoldPlaced{Hold: hold, Kind: "payment", Fields: []string{"amount"}, Ground: personal.Sealed})
+	r.add("retention/d", noon, system.HoldProposed{Hold: other, Kind: "technical", Fields: []string{"address", "agent"}, Ground: personal.Sealed})
+	r.add("retention/e", noon.Add(time.Minute), system.HoldProposed{Hold: third, Kind: "payment", Fields: []string{"amount"}, Ground: personal.Sealed})
 	r.add("retention/d", noon, system.HoldPlaced{Hold: other, Kind: "technical", Fields: []string{"address", "agent"}, Ground: personal.Sealed})
 	r.add("retention/c", noon.Add(time.Hour), system.HoldReleased{Hold: hold, Ground: personal.Sealed})
 	for i, input := range []string{`{"kind":"analytics","started":"2025-03-02T12:00:00Z"}`, `{"kind":"analytics"}`} {
@@ -217,7 +219,10 @@ func TestRetentionItself(t *testing.T) {
 		t.Errorf("late %+v, want %+v; %v", stalls, want, err)
 	}
 	holds, err := schedule.Holds(t.Context(), db)
-	if want := []schedule.Hold{{Hold: other, Kind: "technical", Fields: []string{"address", "agent"}, Placed: noon}}; err != nil || !reflect.DeepEqual(holds, want) {
+	if want := []schedule.Hold{
+		{Hold: other, Kind: "technical", Fields: []string{"address", "agent"}, State: system.HoldInForce, Since: noon},
+		{Hold: third, Kind: "payment", Fields: []string{"amount"}, State: system.HoldAsked, Since: noon.Add(time.Minute)},
+	}; err != nil || !reflect.DeepEqual(holds, want) {
 		t.Errorf("holds %+v, want %+v; %v", holds, want, err)
 	}
 }

@@ -29,12 +29,13 @@ create table if not exists late (
   since   timestamptz not null
 );
 
--- The legal holds that are in force.
+-- The legal holds that are proposed or in force.
 create table if not exists hold (
   hold   uuid        primary key,
   kind   text        not null,
   fields text[]      not null,
-  placed timestamptz not null
+  state  text        not null, -- 'proposed', 'placed', 'release proposed'
+  since  timestamptz not null  -- of the state
 );
 
 -- The latest time in the record, and the jump of the clock that nobody has confirmed yet.

@@ -81,11 +81,12 @@ func rare(b *pgx.Batch, env event.Envelope) {
 			e.Kind, e.Due, e.Waiting, env.At)
 	case system.RetentionResumed:
 		b.Queue(`delete from late where kind = $1`, e.Kind)
+	case system.HoldProposed:
+		b.Queue(putHold, e.Hold, e.Kind, e.Fields, system.HoldAsked, env.At)
 	case system.HoldPlaced:
-		b.Queue(`
-			insert into hold (hold, kind, fields, placed)
-			values ($1::uuid, $2, $3, $4)
-			on conflict (hold) do nothing`, e.Hold, e.Kind, e.Fields, env.At)
+		b.Queue(putHold, e.Hold, e.Kind, e.Fields, system.HoldInForce, env.At)
+	case system.HoldReleaseProposed:
+		b.Queue(`update hold set state = $2, since = $3 where hold = $1::uuid`, e.Hold, system.HoldReleasing, env.At)
 	case system.HoldReleased:
 		b.Queue(`delete from hold where hold = $1::uuid`, e.Hold)
 	case system.ClockJumpNoticed:
@@ -105,6 +106,12 @@ func rare(b *pgx.Batch, env event.Envelope) {
 		b.Queue(`update clock set jump_from = null, jump_to = null`)
 	}
 }
+
+const putHold = `
+	insert into hold (hold, kind, fields, state, since)
+	values ($1::uuid, $2, $3, $4, $5)
+	on conflict (hold) do update
+	   set state = excluded.state, since = excluded.since`
 
 // upTo returns what the rule was asked about: when the youngest began of what was deleted. The
 // question stands in the record with its answer.

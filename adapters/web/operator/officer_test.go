@@ -60,7 +60,7 @@ func TestOfficersByTheSocket(t *testing.T) {
 	}{
 		"a link":       {"link", operator.Person{Name: " Grace  Hopper", Role: "officer"}, 200, `{"link":"https://bg.example.org/in/a-token","until":"2026-03-02T12:00:00Z","invited":true}`},
 		"elsewhere":    {"link", operator.Person{Name: "Grace Hopper", Role: "officer", Site: "http://x"}, 200, `"link":"http://x/in/a-token"`},
-		"another role": {"link", operator.Person{Name: "Grace Hopper", Role: "boss"}, 400, "Use officer or responder"},
+		"another role": {"link", operator.Person{Name: "Grace Hopper", Role: "boss"}, 400, "Use officer, responder or dpo"},
 		"no name":      {"link", operator.Person{Name: "\n", Role: "officer"}, 400, "on one line"},
 		"nonsense":     {"link", "nonsense", 400, "same release"},
 		"a fault":      {"link", operator.Person{Name: "Mallory", Role: "officer"}, 500, "its log says what"},

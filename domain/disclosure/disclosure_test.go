@@ -3,6 +3,7 @@ package disclosure_test
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -250,6 +251,37 @@ func TestNothingIsGivenUnlessAllowed(t *testing.T) {
 		}
 		if made+refused > 1 {
 			t.Fatalf("made %d times, refused %d times", made, refused)
+		}
+	})
+}
+
+// Whatever is typed into the form: what is recorded in the open is words, days and a country, and
+// technical data is never looked for everywhere and always.
+func FuzzDecideRequest(f *testing.F) {
+	f.Add("authority", "DE", "technical", "address", "order", "order", "192.0.2.7", "2026-03-01", "2026-03-02", "Who?", "Court")
+	f.Add("partner", "FR", "account", "email name", "consent", "introduction", "", "", "", "Whom?", "A\nB")
+	f.Add("authority", "DE", "technical", "address", "order", "order", "fe80::1%eth0", "2026-02-30", "", "Who?", "Court")
+	open := regexp.MustCompile(`^[a-z_]{1,40}$`)
+	f.Fuzz(func(t *testing.T, from, country, category, fields, basis, purpose, address, first, last, text, sender string) {
+		requested, scoped, err := disclosure.DecideRequest(disclosure.Disclosure{}, disclosure.Request{
+			From: from, Country: country, Category: category, Fields: strings.Fields(fields), Basis: basis, Purpose: purpose, Expires: noon.Add(time.Hour),
+			Address: address, FirstDay: first, LastDay: last, Text: text, Sender: sender, At: noon,
+		})
+		if err != nil {
+			return
+		}
+		for _, word := range append([]string{requested.From, requested.Category, requested.Basis, scoped.Purpose}, requested.Fields...) {
+			if !open.MatchString(word) {
+				t.Errorf("%q stands in the open", word)
+			}
+		}
+		for _, day := range []string{scoped.FirstDay, scoped.LastDay} {
+			if _, err := time.Parse(time.DateOnly, day); day != "" && err != nil {
+				t.Errorf("%q is no day", day)
+			}
+		}
+		if category == disclosure.Technical && scoped.Address.IsEmpty() && (scoped.FirstDay == "" || scoped.FirstDay != scoped.LastDay) {
+			t.Errorf("everybody is looked for: %+v", scoped)
 		}
 	})
 }

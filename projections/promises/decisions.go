@@ -22,7 +22,7 @@ const (
 	viewPicture  = "access.view"
 	readPersonal = "access.personal"
 	share        = "sharing.share"
-	disclose48   = "sharing.disclose"
+	toAuthority  = "sharing.disclose"
 	move         = "transfer.move"
 	accept       = "upload.accept"
 	rate         = "upload.rate"
@@ -34,7 +34,7 @@ var told = map[string][]string{
 	readBlob:     {"purpose", "reader"},
 	readPersonal: {"category", "purpose", "role"},
 	share:        {"recipient", "purpose", "category", "basis"},
-	disclose48:   {"category"},
+	toAuthority:  {"category"},
 	move:         {"safeguard"},
 	rate:         {"scope"},
 }

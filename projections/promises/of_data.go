@@ -106,7 +106,7 @@ func usesByPurpose(s State, _ Outside) policy.Figure {
 	technical := func(d decided) bool { return d.allowed && d.word("category") == "technical" }
 	byStaff := s.decisions(readPersonal, technical)
 	security := s.decisions(readPersonal, func(d decided) bool { return technical(d) && slices.Contains(securityPurposes, d.word("purpose")) })
-	shared, byLaw := s.decisions(share, technical), s.decisions(disclose48, technical)
+	shared, byLaw := s.decisions(share, technical), s.decisions(toAuthority, technical)
 	other := byStaff.ever - security.ever + shared.ever
 	f := says(policy.Kept, "Technical data was used for security, and for nothing else.",
 		people("used to hold up visitors who asked too much, last 30 days", s.all(blocks).month, "times"),

@@ -1,6 +1,7 @@
 // Package public shows everybody how the service is doing: figures that name nobody, and
-// the signed tree over its record; and what it promises, which policy.go, privacy.go and
-// promises.go render. Nothing there is called kept.
+// the signed tree over its record; and what it promises, and how that stands: standing.go keeps
+// what was last read of the record and judges by it, privacy.go, promises.go, promises_json.go and
+// badge.go show it. Nothing is called kept without fresh evidence.
 //
 // log.go serves checkpoints, tiles and keys (https://c2sp.org/tlog-tiles).
 // stats.go gathers the hourly view of analytics into a page, chart.go lays its charts out

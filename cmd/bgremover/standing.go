@@ -24,6 +24,9 @@ func (s *service) standings(all policy.Catalogue) public.Evidence {
 	return public.Cached(func(ctx context.Context) (public.Known, error) { return s.readStandings(ctx, all) }, s.clock.Now, s.log)
 }
 
+// viewPatience is how long a reading waits for a view to show what is published: a page waits for it.
+const viewPatience = 2 * time.Second
+
 func (s *service) readStandings(ctx context.Context, all policy.Catalogue) (public.Known, error) {
 	trouble := s.viewTrouble(ctx)
 	now := s.clock.Now()
@@ -60,7 +63,9 @@ func evidenceOf(state promises.State, p policy.Promise) (e policy.Evidence, err 
 
 // viewTrouble says why the view of promises is not to be relied on; empty if it is.
 func (s *service) viewTrouble(ctx context.Context) string {
-	err := s.caughtUp(promises.Name)(ctx)
+	waiting, cancel := context.WithTimeout(ctx, viewPatience)
+	defer cancel()
+	err := s.caughtUp(promises.Name)(waiting)
 	switch {
 	case err == nil:
 		return ""
@@ -128,7 +133,9 @@ const usageShown = 48 * time.Hour
 
 // usage is what the page of figures shows to everybody, by its smallest group.
 func (s *service) usage(ctx context.Context, now time.Time) (u promises.Usage, err error) {
-	if err := s.caughtUp(analytics.Name)(ctx); err != nil {
+	waiting, cancel := context.WithTimeout(ctx, viewPatience)
+	defer cancel()
+	if err := s.caughtUp(analytics.Name)(waiting); err != nil {
 		return u, err
 	}
 	if u.Oldest, _, err = analytics.Oldest(ctx, s.ground.pool); err != nil {

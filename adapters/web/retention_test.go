@@ -3,14 +3,20 @@ package web_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
+	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/bgremover/bgremover/adapters/web"
+	"github.com/bgremover/bgremover/adapters/web/officer"
+	"github.com/bgremover/bgremover/domain/system"
 	"github.com/bgremover/bgremover/internal/fake"
 	"github.com/bgremover/bgremover/internal/usecase"
+	"github.com/bgremover/bgremover/projections/schedule"
 )
 
 func TestRetentionPage(t *testing.T) {
@@ -103,4 +109,80 @@ func TestUploadsWhileDeletionsAreLate(t *testing.T) {
 	if answer := w.do(t, "GET", "/v1/images/"+there.ID+"/result", nil, "Authorization", "Bearer "+there.Capability); answer.Code != http.StatusOK {
 		t.Errorf("a result that is ready: %d, %s", answer.Code, answer.Body)
 	}
+}
+
+// Holds are proposed, placed and released by forms; what a step refuses is said.
+func TestHoldsByForms(t *testing.T) {
+	const hold = "01900000-0000-7000-8000-00000000000a"
+	var did []string
+	desk := &holdDesk{did: &did}
+	o := newOffice(t)
+	c := o.site.Config
+	pages := *c.Officer
+	pages.Retention = func(context.Context) (usecase.RetentionStatus, error) { return usecase.RetentionStatus{Now: noon}, nil }
+	pages.Holds = &officer.Holds{Desk: desk, List: func(context.Context) ([]schedule.Hold, error) {
+		return []schedule.Hold{
+			{Hold: hold, Kind: "technical", Fields: []string{"address", "agent"}, State: system.HoldAsked, Since: noon},
+			{Hold: strings.Replace(hold, "a", "b", 1), Kind: "disclosure", Fields: []string{"whole"}, State: system.HoldReleasing, Since: noon},
+		}, nil
+	}}
+	c.Officer = &pages
+	o.world.site = web.New(c)
+	t.Cleanup(o.site.Stop)
+	if answer := o.send("/officer/retention/holds", url.Values{}); answer.Code != http.StatusUnauthorized || len(did) > 0 {
+		t.Errorf("without a session: %d, %v", answer.Code, did)
+	}
+	in := o.signIn()
+	page := in.get("/officer/retention").Body.String()
+	for _, part := range []string{"Legal holds", "<code>address</code>, <code>agent</code>", "Approve and place it", "Approve and release it", "Propose its release", "Propose a hold"} {
+		if !strings.Contains(page, part) {
+			t.Errorf("the page does not say %q: %s", part, page)
+		}
+	}
+	for _, step := range []struct {
+		path string
+		form url.Values
+		code int
+	}{
+		{"", url.Values{"kind": {"technical"}, "fields": {"address, agent"}, "ground": {"order 7"}}, http.StatusSeeOther},
+		{"/" + hold + "/place", nil, http.StatusSeeOther},
+		{"/" + hold + "/end", url.Values{"ground": {"lifted"}}, http.StatusSeeOther},
+		{"/" + hold + "/release", nil, http.StatusForbidden},
+		{"/" + hold + "/burn", nil, http.StatusNotFound},
+	} {
+		if answer := in.send("/officer/retention/holds"+step.path, step.form); answer.Code != step.code {
+			t.Errorf("%s: %d %s", step.path, answer.Code, answer.Body)
+		}
+	}
+	want := []string{"propose technical [address agent] order 7", "place " + hold, "end " + hold + " lifted", "release " + hold}
+	if !slices.Equal(did, want) {
+		t.Errorf("did %q, want %q", did, want)
+	}
+}
+
+// holdDesk notes what it is asked, and lets nobody release.
+type holdDesk struct{ did *[]string }
+
+func (d *holdDesk) note(words ...any) {
+	*d.did = append(*d.did, strings.TrimSpace(fmt.Sprintln(words...)))
+}
+
+func (d *holdDesk) Propose(_ context.Context, _ usecase.Officer, kind string, fields []string, ground string) (string, error) {
+	d.note("propose", kind, fields, ground)
+	return "", nil
+}
+
+func (d *holdDesk) Place(_ context.Context, _ usecase.Officer, hold string) error {
+	d.note("place", hold)
+	return nil
+}
+
+func (d *holdDesk) ProposeRelease(_ context.Context, _ usecase.Officer, hold, ground string) error {
+	d.note("end", hold, ground)
+	return nil
+}
+
+func (d *holdDesk) Release(_ context.Context, _ usecase.Officer, hold string) error {
+	d.note("release", hold)
+	return system.ErrHoldSamePerson
 }

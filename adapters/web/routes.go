@@ -144,6 +144,8 @@ func (s *Site) officerRoutes(sameOrigin *http.CrossOriginProtection) []route {
 		{"GET /officer/log/{n}/body", scope.Staff, brief, pages.Body()},
 		{"GET /officer/security", scope.Staff, brief, pages.Security()},
 		{"GET /officer/retention", scope.Staff, brief, pages.Ending()},
+		{"POST /officer/retention/holds", scope.Staff, brief, sameOrigin.Handler(pages.ProposeHold())},
+		{"POST /officer/retention/holds/{hold}/{step}", scope.Staff, brief, sameOrigin.Handler(pages.DecideHold())},
 	}...)
 }
 

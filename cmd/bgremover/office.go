@@ -47,6 +47,7 @@ func (s *service) officerPages() *officer.Config {
 		Now:             s.clock.Now,
 		Security:        s.securityFigures(),
 		Retention:       s.retention.status,
+		Holds:           s.retention.holds(),
 		Desk:            s.disclosureDesk(),
 	}
 }

@@ -22,7 +22,7 @@ type officerCmd struct {
 // officerLinkCmd is `bgremover officer link`. It asks the running service by the socket in its data folder.
 type officerLinkCmd struct {
 	Name string `required:"" placeholder:"NAME" help:"Who it is for, by the name that colleagues know them by; facts will record, sealed, that this person acted."`
-	Role string `required:"" enum:"officer,responder" placeholder:"ROLE" help:"What they do: officer looks after compliance, responder handles incidents."`
+	Role string `required:"" enum:"officer,responder,dpo" placeholder:"ROLE" help:"What they do: officer looks after compliance, responder handles incidents, dpo is the data protection officer."`
 	URL  string `name:"url" placeholder:"URL" help:"Where people reach the service, such as https://bgremover.example.org; without it, the address that the service listens on."`
 	config.Folder
 }

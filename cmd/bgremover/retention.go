@@ -12,6 +12,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/bgremover/bgremover/adapters/web/officer"
 	"github.com/bgremover/bgremover/adapters/web/operator"
 	"github.com/bgremover/bgremover/internal/config"
 	"github.com/bgremover/bgremover/internal/usecase"
@@ -121,6 +122,19 @@ func (c *retentionConfirmCmd) run(ctx context.Context, std streams) error {
 // desk is what the operator's socket can ask and do about retention.
 func (r *retention) desk() operator.Retention {
 	return operator.Retention{Status: r.status, Confirm: r.confirm}
+}
+
+// holds is what members of staff see of holds and decide about them.
+func (r *retention) holds() *officer.Holds {
+	return &officer.Holds{
+		List: func(ctx context.Context) ([]schedule.Hold, error) {
+			if err := r.caughtUp(ctx); err != nil {
+				return nil, err
+			}
+			return schedule.Holds(ctx, r.s.ground.pool)
+		},
+		Desk: usecase.HoldDesk{Record: r.s.ledger, Vault: r.s.vault, Rules: r.s.policy, Acts: r.s.policy, Now: r.s.milliseconds, NewHold: newID},
+	}
 }
 
 // status gathers how it stands with everything that ends by its time.

@@ -40,6 +40,7 @@ type Config struct {
 	Trials          *Trials   // of other rules; may be nil: then there is no page about it
 	Security        *Security // may be nil: then there is no page about it
 	Retention       Retention // of what ends by its time; may be nil: then there is no page about it
+	Holds           *Holds    // legal ones; may be nil: then nothing is decided about them here
 	Desk            *Desk     // for requests from outside; may be nil: then there are no pages about them
 }
 

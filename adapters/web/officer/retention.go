@@ -23,6 +23,9 @@ type ending struct {
 	Status  usecase.RetentionStatus
 	Kept    []endingKind // what there is here
 	NotHere []usecase.KindStatus
+	Path    string
+	Desk    bool // holds are decided about here
+	Holds   []shownHold
 }
 
 // endingKind is one kind with what the page adds.
@@ -46,7 +49,11 @@ func (p Pages) ending(w http.ResponseWriter, r *http.Request, o usecase.Officer)
 		answer.Fail(w, r, err)
 		return
 	}
-	shown := ending{frame: frameOf(o), LogPath: logPath, Status: status}
+	shown := ending{frame: frameOf(o), LogPath: logPath, Status: status, Path: endingPath, Desk: p.Holds != nil}
+	if shown.Holds, err = p.holds(r.Context()); err != nil {
+		answer.Fail(w, r, err)
+		return
+	}
 	for _, k := range status.Kinds {
 		if k.Why != "" {
 			shown.NotHere = append(shown.NotHere, k)

@@ -47,7 +47,7 @@ func (q *question) verdict(ctx context.Context, input map[string]any) (disclosur
 // AtDesk implements [usecase.DeskAccess].
 func (p *Policy) AtDesk(ctx context.Context, m usecase.DeskMember) (event.Decision, error) {
 	return p.question("access.personal").admits(ctx, map[string]any{
-		"assigned": true, "category": "disclosure", "named": m.Named, "purpose": "disclosure", "reason": m.Reason, "role": string(m.Role),
+		"assigned": true, "category": "disclosure", "named": m.Named, "purpose": m.Purpose, "reason": m.Reason, "role": string(m.Role),
 	})
 }
 

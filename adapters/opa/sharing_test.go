@@ -74,7 +74,7 @@ func TestWhatTheDeskMayGive(t *testing.T) {
 		t.Errorf("half an order: %+v, %v", v, err)
 	}
 	for role, want := range map[string]bool{"officer": true, "dpo": false, "responder": false, "visitor": false} {
-		if _, err := p.AtDesk(t.Context(), usecase.DeskMember{Role: event.Role(role), Named: true, Reason: true}); (err == nil) != want {
+		if _, err := p.AtDesk(t.Context(), usecase.DeskMember{Role: event.Role(role), Purpose: "disclosure", Named: true, Reason: true}); (err == nil) != want {
 			t.Errorf("%s: %v", role, err)
 		}
 	}

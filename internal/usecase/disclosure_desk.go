@@ -45,8 +45,16 @@ type DeskAccess interface {
 // everybody at the desk: who opens one has it assigned.
 type DeskMember struct {
 	Role          event.Role
+	Purpose       string // of the access data: [deskPurpose], or [auditPurpose] for who only looks
 	Named, Reason bool
 }
+
+// The words of the access data for who works on disclosures and who looks them through.
+const (
+	deskCategory = "disclosure"
+	deskPurpose  = "disclosure"
+	auditPurpose = "audit"
+)
 
 // ErrNotAtDesk refuses members of staff in another role.
 var ErrNotAtDesk = refusal.New(refusal.Forbidden, "disclosure.not_at_desk",
@@ -101,7 +109,7 @@ func (d DisclosureDesk) enter(ctx context.Context, o Officer) (event.Decision, e
 }
 
 func memberOf(o Officer, reason bool) DeskMember {
-	return DeskMember{Role: o.Role, Named: !o.Name.IsEmpty() && !o.Name.IsErased(), Reason: reason}
+	return DeskMember{Role: o.Role, Purpose: deskPurpose, Named: !o.Name.IsEmpty() && !o.Name.IsErased(), Reason: reason}
 }
 
 // open lets somebody in and loads a disclosure.

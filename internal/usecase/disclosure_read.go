@@ -4,17 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/bgremover/bgremover/domain/disclosure"
 	"github.com/bgremover/bgremover/domain/event"
 	"github.com/bgremover/bgremover/domain/id"
 	"github.com/bgremover/bgremover/domain/staff"
-)
-
-// The words of the access data for a look at what a disclosure seals.
-const (
-	deskCategory = "disclosure"
-	deskPurpose  = "disclosure"
 )
 
 // Unsealed is what a disclosure says, opened.
@@ -33,18 +28,17 @@ func (d DisclosureDesk) Read(ctx context.Context, o Officer, which id.Disclosure
 	if !state.Known() {
 		return Unsealed{}, disclosure.ErrUnknown
 	}
+	purpose, decision, err := d.mayRead(ctx, o, reason)
+	if err != nil {
+		return Unsealed{}, err
+	}
 	for range conflictRetries {
 		member, err := loadMember(ctx, d.Record, o.Member)
 		if err != nil {
 			return Unsealed{}, err
 		}
-		fact, err := staff.DecideRead(member, staff.Read{Category: deskCategory, Purpose: deskPurpose, Subject: disclosure.Stream(which), Reason: reason})
+		fact, err := staff.DecideRead(member, staff.Read{Category: deskCategory, Purpose: purpose, Subject: disclosure.Stream(which), Reason: reason})
 		if err != nil {
-			return Unsealed{}, err
-		}
-		decision, err := d.Access.AtDesk(ctx, memberOf(o, !fact.Reason.IsEmpty()))
-		if err != nil {
-			d.Decisions.Refused(decision)
 			return Unsealed{}, err
 		}
 		_, err = d.Record.Append(ctx, event.Append{
@@ -60,4 +54,24 @@ func (d DisclosureDesk) Read(ctx context.Context, o Officer, which id.Disclosure
 		return Unsealed{Request: state.Request(), Scope: state.Scope()}, nil
 	}
 	return Unsealed{}, event.ErrConflict
+}
+
+// mayRead asks the rules whether somebody may look, as who works on disclosures or as who looks
+// them through, and returns the purpose that they may look for.
+func (d DisclosureDesk) mayRead(ctx context.Context, o Officer, reason string) (purpose string, decision event.Decision, err error) {
+	for _, purpose = range []string{deskPurpose, auditPurpose} {
+		m := memberOf(o, strings.TrimSpace(reason) != "")
+		m.Purpose = purpose
+		if decision, err = d.Access.AtDesk(ctx, m); err == nil {
+			return purpose, decision, nil
+		}
+		if !errors.Is(err, ErrNotAtDesk) {
+			return "", decision, err
+		}
+	}
+	d.Decisions.Refused(decision)
+	if strings.TrimSpace(reason) == "" {
+		return "", decision, staff.ErrReason
+	}
+	return "", decision, err
 }

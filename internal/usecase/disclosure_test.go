@@ -311,6 +311,23 @@ func TestDisclosureDeskIsForOfficers(t *testing.T) {
 	}
 }
 
+// A data protection officer approves, and does nothing else at the desk.
+func TestDisclosureApprovedByWhomTheRulesName(t *testing.T) {
+	d := newDesk(t)
+	which := d.register(func(*usecase.Registration) {})
+	dpo := d.member(8, "Barbara", "dpo")
+	if _, err := d.Read(t.Context(), dpo, which, "to approve it"); err != nil {
+		t.Errorf("read: %v", err)
+	}
+	if all := d.record.All(); all[len(all)-1].Fact.(staff.DataRead).Purpose != "audit" {
+		t.Errorf("the look is recorded as %+v", all[len(all)-1].Fact)
+	}
+	d.must(d.Approve(t.Context(), dpo, which))
+	if err := d.Decide(t.Context(), dpo, which); !errors.Is(err, usecase.ErrNotAtDesk) {
+		t.Errorf("decided: %v", err)
+	}
+}
+
 // Who looks at what is sealed is in the record before they see it.
 func TestDisclosureLooksAreRecorded(t *testing.T) {
 	d := newDesk(t)

@@ -150,7 +150,7 @@ func TestBadPhotosAreRefusedAndLeaveNothing(t *testing.T) {
 			}
 		})
 	}
-	if record := s.record(); len(record) != 0 || len(sealed(t, s.data)) != 0 {
+	if record := s.record(); story(record) != "" || len(sealed(t, s.data)) != 0 {
 		t.Errorf("refused photos left %q and %d objects", story(record), len(sealed(t, s.data)))
 	}
 

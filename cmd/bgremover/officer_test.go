@@ -47,14 +47,17 @@ func TestTimeTravel(t *testing.T) {
 	s := serve(t, dataFolder(t))
 	up := s.upload(photo(t))
 	until(t, "the cutout", func() bool { return s.status(up) == "ready" })
-	ready := time.Now().UTC()
 	s.ask(http.MethodDelete, "/v1/images/"+up.ID, up.Capability)
 	subject := "image/" + up.ID
 
 	at := map[string]int64{} // places in the record, by kind
+	var ready time.Time      // as the record has it
 	for _, line := range s.record() {
 		if line.Subject == event.Stream(subject) || line.Type == "vault.key_destroyed.v1" {
 			at[string(line.Type)] = line.Seq
+		}
+		if line.Type == "image.processed.v1" {
+			ready = line.Time.UTC()
 		}
 	}
 	uploaded, processed, deleted, destroyed := at["image.uploaded.v1"], at["image.processed.v1"], at["image.deleted.v1"], at["vault.key_destroyed.v1"]

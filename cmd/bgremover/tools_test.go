@@ -55,7 +55,8 @@ func TestToolsOfAServiceThatRunsAndOfOneThatIsStopped(t *testing.T) {
 	until(t, "the cutout", func() bool { return s.status(a) == "ready" })
 	before := numbered(true)
 	s.stop()
-	if after := numbered(false); before != 2 || after != before {
+	// With the photo stands what the service says of itself, also at its end.
+	if after := numbered(false); before < 2 || after < before {
 		t.Errorf("%d facts while it ran, %d when it was stopped", before, after)
 	}
 }

@@ -249,6 +249,53 @@ func TestShorterPeriodComesIntoForce(t *testing.T) {
 	})
 }
 
+// What two officers have put on hold outlives its time; what they have not goes.
+func TestHoldOutlivesThePeriod(t *testing.T) {
+	t.Parallel()
+	data := dataFolder(t)
+	s := serve(t, data, append([]string{"--behind-tls-proxy"}, stated...)...)
+	if res, err := s.post("/v1/images", "image", photo(t), http.Header{"X-Forwarded-For": {"198.51.100.77"}}); err != nil || res.code != http.StatusAccepted {
+		t.Fatal(res, err)
+	}
+	s.stop() // which records who came
+	s = serve(t, data)
+	grace, ada := s.enters(t, "Grace Hopper"), s.enters(t, "Ada Lovelace")
+	propose := func(kind string) answer {
+		return fetch(t, grace, s.url+"/officer/retention/holds", url.Values{"kind": {kind}, "fields": {"address"}, "ground": {"order 7 O 8/26"}})
+	}
+	if got := propose("image"); got.code != http.StatusForbidden {
+		t.Errorf("a photo on hold: %s", got)
+	}
+	if got := propose("technical"); got.code != http.StatusOK || !strings.Contains(string(got.body), "Approve and place it") {
+		t.Fatalf("proposing a hold: %s", got)
+	}
+	var fact struct{ Hold string }
+	if proposed := s.record("--type", "retention.hold_proposed.v1"); len(proposed) != 1 || json.Unmarshal(proposed[0].Data, &fact) != nil {
+		t.Fatalf("proposed: %+v", proposed)
+	}
+	place := s.url + "/officer/retention/holds/" + fact.Hold + "/place"
+	if got := fetch(t, grace, place, url.Values{}); got.code != http.StatusForbidden {
+		t.Errorf("placing one's own: %s", got)
+	}
+	if got := fetch(t, ada, place, url.Values{}); got.code != http.StatusOK {
+		t.Errorf("placing: %s", got)
+	}
+	until(t, "the hold", func() bool { return len(s.kept("technical").Held) == 1 })
+	s.stop()
+
+	s = serve(t, data, "--clock-offset", "9000h")
+	until(t, "the end of the log", func() bool { k := s.kept("api_log"); return k.Purged != nil || k.Waiting == 0 })
+	until(t, "the hold to show", func() bool { return len(s.kept("technical").KeptBy) > 0 })
+	if k := s.kept("technical"); k.Waiting == 0 || k.Late != 0 || k.KeptBy[0] != "hold" {
+		t.Errorf("what is on hold stands as %+v", k)
+	}
+	for _, l := range s.record("--type", "vault.key_destroyed.v1") {
+		if bytes.Contains(l.Data, []byte(`"visit/`)) {
+			t.Errorf("a key that is on hold ended: %s", l.Data)
+		}
+	}
+}
+
 // retention asks the service how it stands.
 func (r *running) retention() (status usecase.RetentionStatus) {
 	r.t.Helper()

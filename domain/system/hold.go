@@ -101,9 +101,9 @@ func DecideProposeRelease(h Hold, ground string) (HoldReleaseProposed, error) {
 	switch h.State {
 	case HoldUnknown:
 		return HoldReleaseProposed{}, ErrNoHold
-	case HoldInForce, HoldReleasing:
-	default:
+	case HoldAsked, HoldOver:
 		return HoldReleaseProposed{}, ErrHoldState
+	case HoldInForce, HoldReleasing:
 	}
 	why, err := groundOf(ground)
 	if err != nil {

@@ -98,7 +98,7 @@ func Run(ctx context.Context, c Config) (Report, error) {
 	})
 	t := newTally(c)
 	err := t.take(items, c.Progress)
-	stop()            // whoever still reads or asks need not
+	stop() // whoever still reads or asks need not
 	for range items {
 		continue // whoever reads must find room to end
 	}

@@ -43,7 +43,7 @@ func (s *service) openUses(context.Context) error {
 	s.uses = uses{
 		attest: attest,
 		upload: usecase.Upload{
-			Record: s.ledger, Vault: s.vault, Blobs: s.blobs, Retention: s.policy, Secrets: s.vault,
+			Record: s.ledger, Vault: s.vault, Blobs: s.blobs, Retention: usecase.ToldRetention{Retention: s.policy, Decisions: s.decisions}, Secrets: s.vault,
 			Requests: postgres.NewRequests(pool), Inspect: inspect, Gate: s.gate(), Crowded: s.crowded, Holdup: s.retention.refuses, Now: now, NewImage: newImage,
 		},
 		process: usecase.Process{

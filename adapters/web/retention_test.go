@@ -63,7 +63,7 @@ func TestRetentionPage(t *testing.T) {
 			pages := *c.Officer
 			pages.Retention = func(context.Context) (usecase.RetentionStatus, error) { return tt.status, tt.err }
 			c.Officer = &pages
-			o.world.site = web.New(c)
+			o.site = web.New(c)
 			t.Cleanup(o.site.Stop)
 			if answer := o.get("/officer/retention"); answer.Code != 401 {
 				t.Errorf("without a session: %d", answer.Code)
@@ -127,7 +127,7 @@ func TestHoldsByForms(t *testing.T) {
 		}, nil
 	}}
 	c.Officer = &pages
-	o.world.site = web.New(c)
+	o.site = web.New(c)
 	t.Cleanup(o.site.Stop)
 	if answer := o.send("/officer/retention/holds", url.Values{}); answer.Code != http.StatusUnauthorized || len(did) > 0 {
 		t.Errorf("without a session: %d, %v", answer.Code, did)

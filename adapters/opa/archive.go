@@ -112,6 +112,7 @@ func ReadArchive(archive []byte) (Bundle, error) {
 
 func unpack(packed *tar.Reader) (map[string][]byte, error) {
 	content := map[string][]byte{}
+	left := int64(maxUnpacked) // counted as it is read: a sparse file is larger than the bytes it is made of
 	for {
 		entry, err := packed.Next()
 		if errors.Is(err, io.EOF) {
@@ -129,7 +130,7 @@ func unpack(packed *tar.Reader) (map[string][]byte, error) {
 		}
 		_, twice := content[name]
 		switch {
-		case !fs.ValidPath(name) || strings.ContainsAny(name, "\\\x00"):
+		case !fs.ValidPath(name) || strings.ContainsAny(name, "\\\x00\n"): // a digest tells names by their lines
 			return nil, errArchive(fmt.Sprintf("%q is no path inside it", entry.Name))
 		case entry.Typeflag != tar.TypeReg:
 			return nil, errArchive(fmt.Sprintf("%q is a link, or no plain file", name))
@@ -140,8 +141,11 @@ func unpack(packed *tar.Reader) (map[string][]byte, error) {
 		case len(content) == maxFiles:
 			return nil, ErrArchiveSize
 		}
-		if content[name], err = io.ReadAll(packed); err != nil {
+		if content[name], err = io.ReadAll(io.LimitReader(packed, left+1)); err != nil {
 			return nil, errArchive("it is damaged")
+		}
+		if left -= int64(len(content[name])); left < 0 {
+			return nil, ErrArchiveSize
 		}
 	}
 }

@@ -5,8 +5,10 @@ import (
 	"bytes"
 	"compress/gzip"
 	"crypto/rand"
+	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -104,6 +106,7 @@ func TestReadArchive(t *testing.T) {
 		"above in the middle": {archiveOf(t, manifest, entry{"a/../x.rego", "package x", file}), codeArchive},
 		"absolute twice":      {archiveOf(t, manifest, entry{"//x.rego", "package x", file}), codeArchive},
 		"a backslash":         {archiveOf(t, manifest, entry{`a\x.rego`, "package x", file}), codeArchive},
+		"a line break":        {archiveOf(t, manifest, entry{"x.rego 1\na.rego", "package x", file}), codeArchive},
 		"a symbolic link":     {archiveOf(t, manifest, entry{"x.rego", "/etc/passwd", tar.TypeSymlink}), codeArchive},
 		"a hard link":         {archiveOf(t, manifest, entry{"x.rego", ".manifest", tar.TypeLink}), codeArchive},
 		"a device":            {archiveOf(t, manifest, entry{"x.rego", "", tar.TypeChar}), codeArchive},
@@ -120,6 +123,7 @@ func TestReadArchive(t *testing.T) {
 		"larger than that":    {append(slices.Clone(noise), 0), ErrArchiveSize.Code},
 		"too large unpacked":  {archiveOf(t, manifest, entry{"x.rego", strings.Repeat("#", maxUnpacked), file}), ErrArchiveSize.Code},
 		"much behind the end": {gzipped(t, make([]byte, maxUnpacked+2)), ErrArchiveSize.Code},
+		"a sparse file":       {sparse(t, "x.rego", maxUnpacked+1), ErrArchiveSize.Code},
 		"too many files":      {archiveOf(t, many...), ErrArchiveSize.Code},
 	}
 	for name, tt := range tests {
@@ -133,6 +137,30 @@ func TestReadArchive(t *testing.T) {
 			}
 		})
 	}
+}
+
+// sparse is an archive with one file that is nothing but a hole. Few bytes say how large that is.
+func sparse(t *testing.T, name string, size int) []byte {
+	t.Helper()
+	var records string
+	for _, record := range []string{"GNU.sparse.major=1", "GNU.sparse.minor=0", "GNU.sparse.name=" + name, fmt.Sprintf("GNU.sparse.realsize=%d", size)} {
+		records += fmt.Sprintf("%d %s\n", len(record)+len(" \n")+2, record) // each is of two digits' length
+	}
+	var packed bytes.Buffer
+	archive := tar.NewWriter(&packed)
+	for _, content := range []string{records, "0\n" + strings.Repeat("\x00", 510)} { // how many pieces there are: none
+		must(t, archive.WriteHeader(&tar.Header{Name: "hole", Typeflag: tar.TypeReg, Size: int64(len(content)), Format: tar.FormatUSTAR}))
+		_, err := archive.Write([]byte(content))
+		must(t, err)
+	}
+	must(t, archive.Close())
+	// The first entry holds what is special about the second: its kind is 'x', and its checksum higher by as much.
+	header := packed.Bytes()[:512]
+	sum, err := strconv.ParseInt(string(header[148:154]), 8, 64)
+	must(t, err)
+	header[156] = 'x'
+	copy(header[148:154], fmt.Sprintf("%06o", sum+'x'-tar.TypeReg))
+	return gzipped(t, packed.Bytes())
 }
 
 func gzipped(t *testing.T, content []byte) []byte {

@@ -11,6 +11,7 @@ import (
 	"github.com/bgremover/bgremover/internal/config"
 	"github.com/bgremover/bgremover/internal/register"
 	"github.com/bgremover/bgremover/internal/usecase"
+	"github.com/bgremover/bgremover/projections/promises"
 )
 
 // transfersEvery is how often the rules are asked again while the service runs: safeguards end, and rules
@@ -80,6 +81,10 @@ func deniedTransfer(q usecase.TransferQuestion, a usecase.TransferAnswer) error 
 // declareTransfers leaves in the record what the rules in force say, where that is new.
 func (s *service) declareTransfers(ctx context.Context) error {
 	declare := usecase.DeclareTransfer{Record: s.ledger, Now: s.milliseconds}
+	alike := map[[2]string]int{}
+	for _, one := range s.providers {
+		alike[[2]string{one.Category, one.Country}]++
+	}
 	for _, one := range s.providers {
 		q := s.transfer(one)
 		a, err := s.policy.Move(ctx, q)
@@ -89,9 +94,25 @@ func (s *service) declareTransfers(ctx context.Context) error {
 		if !a.Allow {
 			s.log.WarnContext(ctx, "a transfer is denied, and data goes there as long as the provider is used", "why", deniedTransfer(q, a))
 		}
-		if err := declare.Do(ctx, q, a); err != nil {
+		if err := declare.Do(ctx, q, a, alike[[2]string{one.Category, one.Country}]); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// moves is what the rules in force say now of where data goes.
+func (s *service) moves(ctx context.Context) (m promises.Moves, err error) {
+	for _, one := range s.providers {
+		a, err := s.policy.Move(ctx, s.transfer(one))
+		switch {
+		case err != nil:
+			return m, err
+		case a.Allow:
+			m.Allowed++
+		default:
+			m.Denied++
+		}
+	}
+	return m, nil
 }

@@ -43,8 +43,9 @@ type DeclareTransfer struct {
 	Now    Now
 }
 
-// Do records it.
-func (d DeclareTransfer) Do(ctx context.Context, q TransferQuestion, a TransferAnswer) error {
+// Do records it. Of so many providers, this one included, one category stands in one country: their facts
+// name no provider, and stand in one stream.
+func (d DeclareTransfer) Do(ctx context.Context, q TransferQuestion, a TransferAnswer, of int) error {
 	stream := system.TransferStream(q.From, q.To)
 	fact := system.TransferDecided{From: q.From, To: q.To, Safeguard: q.Safeguard, Recipient: q.Recipient, Allowed: a.Allow}
 	for range conflictRetries {
@@ -52,7 +53,7 @@ func (d DeclareTransfer) Do(ctx context.Context, q TransferQuestion, a TransferA
 		if err != nil {
 			return fmt.Errorf("look what was decided about a transfer: %w", err)
 		}
-		if saysSo(before, fact, a.Decision) {
+		if saysSo(before, fact, a.Decision, of) {
 			return nil
 		}
 		_, err = d.Record.Append(ctx, event.Append{
@@ -70,15 +71,19 @@ func (d DeclareTransfer) Do(ctx context.Context, q TransferQuestion, a TransferA
 	return event.ErrConflict
 }
 
-// saysSo says whether the last word about a recipient is this fact, from the same question to the same rules.
-func saysSo(before []event.Envelope, fact system.TransferDecided, by event.Decision) bool {
-	for i := len(before) - 1; i >= 0; i-- {
+// saysSo says whether one of the last words about a recipient, as many as there are such providers, is
+// this fact, from the same question to the same rules.
+func saysSo(before []event.Envelope, fact system.TransferDecided, by event.Decision, of int) bool {
+	for i := len(before) - 1; i >= 0 && of > 0; i-- {
 		last, ok := before[i].Fact.(system.TransferDecided)
 		if !ok || last.Recipient != fact.Recipient {
 			continue
 		}
+		of--
 		d := before[i].Decision
-		return last == fact && d != nil && d.Revision == by.Revision && maps.EqualFunc(asked(d.Input), asked(by.Input), reflect.DeepEqual)
+		if last == fact && d != nil && d.Revision == by.Revision && maps.EqualFunc(asked(d.Input), asked(by.Input), reflect.DeepEqual) {
+			return true
+		}
 	}
 	return false
 }

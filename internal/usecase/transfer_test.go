@@ -1,11 +1,13 @@
 package usecase_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"testing"
 	"time"
 
 	"github.com/bgremover/bgremover/adapters/opa"
+	"github.com/bgremover/bgremover/domain/event"
 	"github.com/bgremover/bgremover/domain/system"
 	"github.com/bgremover/bgremover/internal/fake"
 	"github.com/bgremover/bgremover/internal/usecase"
@@ -32,7 +34,7 @@ func TestTransfersAreDecidedAndRecorded(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := declare.Do(t.Context(), q, a); err != nil {
+		if err := declare.Do(t.Context(), q, a, 1); err != nil {
 			t.Fatal(err)
 		}
 		facts, err := record.Load(t.Context(), system.TransferStream(q.From, q.To))
@@ -72,5 +74,39 @@ func TestTransfersAreDecidedAndRecorded(t *testing.T) {
 	}
 	if len(streams) != 3 {
 		t.Errorf("%d pairs", len(streams))
+	}
+}
+
+// Two providers of one category in one country are asked about in turn, and neither is news to the other.
+func TestTransfersToProvidersAlikeAreRecordedOnce(t *testing.T) {
+	record := fake.NewRecord(nil)
+	declare := usecase.DeclareTransfer{Record: record, Now: func() time.Time { return noon }}
+	hourly := func(safeguards ...string) int {
+		t.Helper()
+		for range 3 {
+			for _, safeguard := range safeguards {
+				q := usecase.TransferQuestion{Recipient: "hosting", From: "DE", To: "US", Safeguard: safeguard}
+				a := usecase.TransferAnswer{Allow: true, Decision: event.Decision{Rule: "transfer.move", Input: json.RawMessage(`{"safeguard":"` + safeguard + `"}`)}}
+				if err := declare.Do(t.Context(), q, a, len(safeguards)); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		return len(record.All())
+	}
+	for _, step := range []struct {
+		safeguards []string
+		facts      int
+	}{
+		{[]string{"scc", "bcr"}, 2},
+		{[]string{"bcr", "scc"}, 2},
+		{[]string{"scc", "scc"}, 2},
+		{[]string{"bcr"}, 2},
+		{[]string{"scc"}, 3},
+		{[]string{"bcr"}, 4},
+	} {
+		if got := hourly(step.safeguards...); got != step.facts {
+			t.Errorf("%v: %d facts, want %d", step.safeguards, got, step.facts)
+		}
 	}
 }

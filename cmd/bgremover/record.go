@@ -26,7 +26,7 @@ func views() []projector.View {
 		{Name: images.Name, Schema: images.Schema, Apply: images.Apply, Purge: purged("capability", images.Purge)},
 		{Name: analytics.Name, Schema: analytics.Schema, Apply: analytics.Apply, Purge: purged("analytics", analytics.Purge)},
 		{Name: schedule.Name, Schema: schedule.Schema, Apply: schedule.Apply},
-		{Name: abuse.Name, Schema: abuse.Schema, Apply: abuse.Apply, Purge: abuse.Purge},
+		{Name: abuse.Name, Schema: abuse.Schema, Apply: abuse.Apply, Purge: purged("api_log", abuse.Purge)},
 		{Name: disclosures.Name, Schema: disclosures.Schema, Apply: disclosures.Apply},
 		{Name: trail.Name, Schema: trail.Schema, Apply: trail.Apply},
 		{Name: custody.Name, Schema: custody.Schema, Apply: custody.Apply},

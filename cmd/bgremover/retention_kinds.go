@@ -27,7 +27,7 @@ var endedBy = map[string]string{
 	"capability":         "hashes in the view of pictures",
 	"idempotency_answer": "rows",
 	"session":            "rows",
-	"api_log":            "partitions of a day",
+	"api_log":            "partitions of a day; the figures about refusals and visitors of that day go with it",
 }
 
 // notHere are the kinds of which this release keeps nothing that it could delete, and why.

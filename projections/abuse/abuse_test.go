@@ -120,22 +120,23 @@ func TestBatchesMakeNoDifference(t *testing.T) {
 
 func TestPurge(t *testing.T) {
 	db := projectortest.Open(t, view)
+	midnight := time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC)
 	apply(t, db,
-		refusedAt(noon, "upload.rate", 1), refusedAt(noon.Add(time.Hour), "upload.rate", 1),
+		refusedAt(midnight, "upload.rate", 1), refusedAt(midnight.Add(23*time.Hour), "upload.rate", 1), refusedAt(midnight.Add(24*time.Hour), "upload.rate", 1),
 		visit.Began{Day: "2026-03-02"}, visit.Began{Day: "2026-03-03"})
 	for _, step := range []struct {
-		now  time.Time
+		upTo time.Time
 		rows int64
 	}{
-		{noon.AddDate(0, 0, 89), 0},
-		{noon.AddDate(0, 0, 90).Add(-time.Second), 1}, // the day
-		{noon.AddDate(0, 0, 90), 1},                   // the hour
-		{noon.AddDate(0, 0, 91), 2},
+		{midnight.Add(-time.Second), 0},
+		{midnight, 3}, // the day, and both of its hours
+		{midnight.Add(24*time.Hour - time.Second), 0},
+		{midnight.Add(24 * time.Hour), 2},
 	} {
 		err := pgx.BeginFunc(t.Context(), db, func(tx pgx.Tx) error {
-			n, err := abuse.Purge(context.Background(), tx, step.now)
+			n, err := abuse.Purge(context.Background(), tx, step.upTo)
 			if n != step.rows {
-				t.Errorf("at %s: %d rows, want %d", step.now, n, step.rows)
+				t.Errorf("up to %s: %d rows, want %d", step.upTo, n, step.rows)
 			}
 			return err
 		})

@@ -8,19 +8,17 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// KeptDays is how long figures are kept: as long as the technical data that they come from (promise
-// tech.keep-90d).
-const KeptDays = 90
-
-// Purge removes what began at least KeptDays ago and returns how many rows those were.
-func Purge(ctx context.Context, tx pgx.Tx, now time.Time) (removed int64, err error) {
-	upTo := now.UTC().AddDate(0, 0, -KeptDays)
+// Purge removes the days, in UTC, that began at or before a moment, with their hours, and returns how many rows
+// those were. A day goes whole, as its log of requests does: counts of what was asked are kept no
+// longer than that (promise apilog.keep-90d).
+func Purge(ctx context.Context, tx pgx.Tx, upTo time.Time) (removed int64, err error) {
+	last := upTo.UTC().Truncate(24 * time.Hour)
 	for _, one := range []struct {
 		sql string
 		arg any
 	}{
-		{`delete from refused where hour <= $1`, upTo},
-		{`delete from visits  where day  <= $1`, upTo.Format(time.DateOnly)},
+		{`delete from refused where hour < $1`, last.AddDate(0, 0, 1)},
+		{`delete from visits where day <= $1`, last.Format(time.DateOnly)},
 	} {
 		answer, err := tx.Exec(ctx, one.sql, one.arg)
 		if err != nil {

@@ -29,9 +29,9 @@ const (
 // process alone, under a key that it made at its start. At midnight UTC the map is dropped, and with it
 // the only way from an address to its id.
 //
-// Facts wait for up to a minute and are recorded in random order: an upload waits for nothing, and nobody reads
-// from the record which photo came from which visitor. No fact about a photo names the visit.
-// What waits is lost when the process ends.
+// Facts wait for up to a minute and are recorded in random order: an upload waits for nothing, and of all who
+// upload in a minute their place in the record does not tell whose photo is whose. No fact about a photo names
+// the visit. What waits is lost when the process is killed.
 type Visits struct {
 	record   Record
 	vault    Vault
@@ -151,14 +151,32 @@ func (v *Visits) Record(ctx context.Context) (recorded int, err error) {
 	shuffle(waiting)
 	for i, f := range waiting {
 		if err := v.append(ctx, f); err != nil {
-			v.mu.Lock()
-			v.waiting = append(waiting[i:], v.waiting...)
-			v.mu.Unlock()
+			v.putBack(waiting[i:])
 			return recorded, fmt.Errorf("record a visit: %w", err)
 		}
 		recorded++
 	}
 	return recorded, nil
+}
+
+// putBack lets facts wait again, before those that came in the meantime; what finds no room is dropped, and the
+// next upload, or the next no, tries it again.
+func (v *Visits) putBack(earlier []visitFact) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	all := append(earlier, v.waiting...)
+	kept := min(len(all), visitsWaiting)
+	for _, f := range all[kept:] {
+		v.dropped.Add(1)
+		switch fact := f.fact.(type) {
+		case visit.Began:
+			f.of.begun = false
+		case visit.Blocked:
+			f.of.blocked = slices.DeleteFunc(f.of.blocked, func(rule string) bool { return rule == fact.Rule })
+		}
+	}
+	clear(all[kept:]) // an address waits no longer than its fact
+	v.waiting = all[:kept]
 }
 
 // shuffle puts visits in a random order, and leaves the facts of one in theirs.

@@ -171,6 +171,41 @@ func TestTooManyVisitsAreDroppedAndCounted(t *testing.T) {
 	}
 }
 
+// While the record is away, those who come during a try are no reason to hold more than there is room for.
+func TestVisitsThatWaitAgainStayWithinTheirRoom(t *testing.T) {
+	w := newVisitors()
+	address := netip.MustParseAddr("10.0.0.1")
+	come := func(n int) {
+		for range n {
+			w.Seen(usecase.NewClient(address, ""))
+			address = address.Next()
+		}
+	}
+	w.record.Refuse = func(event.Append) error {
+		come(10_000) // as many as wait at most
+		return event.ErrUnavailable
+	}
+	come(1)
+	for try := range 3 {
+		if _, err := w.Record(t.Context()); !errors.Is(err, event.ErrUnavailable) {
+			t.Fatal(err)
+		}
+		if want := int64(1 + try*10_000); w.Dropped() != want {
+			t.Errorf("after %d tries %d were dropped, want %d", try+1, w.Dropped(), want)
+		}
+	}
+	w.record.Refuse = nil
+	w.flush(t)
+	if n := len(w.record.All()); n != 10_000 {
+		t.Errorf("%d facts are recorded", n)
+	}
+	w.Seen(usecase.NewClient(address.Prev(), "")) // who was dropped begins with the next upload
+	w.flush(t)
+	if n := len(w.record.All()); n != 10_001 {
+		t.Errorf("%d facts are recorded", n)
+	}
+}
+
 // The agent is what a program says about itself, cut to what tells browsers apart.
 func TestAgentIsCut(t *testing.T) {
 	w := newVisitors()

@@ -25,8 +25,7 @@ func (p *Policy) Limit(ctx context.Context, kind string, started, due time.Time)
 	said, _ := a.more["due"].(string)
 	limit, err := time.Parse(time.RFC3339Nano, said)
 	if err != nil || !a.allow {
-		d.Outcome = denied
-		return time.Time{}, d, fmt.Errorf("%w (ask %s: it named no time)", ErrDenied, d.Rule)
+		return time.Time{}, overruled(d), fmt.Errorf("%w (ask %s: it named no time)", ErrDenied, d.Rule)
 	}
 	return limit, d, nil
 }

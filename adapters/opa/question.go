@@ -34,7 +34,8 @@ type answer struct {
 }
 
 // ask puts an input to a rule. The decision is complete also when there is an error; then
-// it denies.
+// it denies. Its question is left out when the caller went before the rule had answered: the record
+// holds no question beside a no that the rule never said.
 func (q *question) ask(ctx context.Context, input map[string]any) (answer, event.Decision, error) {
 	d := event.Decision{Rule: q.rule, Promises: slices.Clone(q.promises), Revision: q.revision, Outcome: denied}
 	exact, err := canonical(input)
@@ -44,12 +45,22 @@ func (q *question) ask(ctx context.Context, input map[string]any) (answer, event
 	d.Input = exact
 	a, err := q.evaluate(ctx, exact)
 	if err != nil {
+		if ctx.Err() != nil {
+			d.Input = nil
+		}
 		return answer{}, d, fmt.Errorf("ask %s: %w", q.rule, err)
 	}
 	if a.allow {
 		d.Outcome = allowed
 	}
 	return a, d, nil
+}
+
+// overruled is a decision whose rule gave an answer that cannot be used: it denies, and without its question, because
+// whoever asks the rule again gets another outcome.
+func overruled(d event.Decision) event.Decision {
+	d.Outcome, d.Input = denied, nil
+	return d
 }
 
 // evaluate asks with the very bytes that the record will hold.

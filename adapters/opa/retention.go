@@ -63,8 +63,7 @@ func (p *Policy) Deadline(ctx context.Context, uploaded time.Time) (time.Time, e
 	said, _ := a.more["due"].(string)
 	due, err := time.Parse(time.RFC3339Nano, said)
 	if err != nil {
-		d.Outcome = denied
-		return time.Time{}, d, fmt.Errorf("%w (ask %s: it named no time)", image.ErrNoDeadline, d.Rule)
+		return time.Time{}, overruled(d), fmt.Errorf("%w (ask %s: it named no time)", image.ErrNoDeadline, d.Rule)
 	}
 	return due, d, nil
 }

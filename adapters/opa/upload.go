@@ -20,8 +20,7 @@ func (p *Policy) Accept(ctx context.Context, l usecase.Load) ([]string, event.De
 	}
 	reasons := a.refusedBy()
 	if a.allow != (len(reasons) == 0) {
-		d.Outcome = denied
-		return nil, d, fmt.Errorf("%w (ask %s: it contradicts itself)", ErrDenied, d.Rule)
+		return nil, overruled(d), fmt.Errorf("%w (ask %s: it contradicts itself)", ErrDenied, d.Rule)
 	}
 	return reasons, d, nil
 }
@@ -36,8 +35,7 @@ func (p *Policy) Rate(ctx context.Context, u usecase.Usage) (usecase.RateAnswer,
 	}
 	limit, retry := a.whole("uploads_minute"), a.whole("retry_after_s")
 	if limit <= 0 || retry <= 0 {
-		d.Outcome = denied
-		return usecase.RateAnswer{}, d, fmt.Errorf("%w (ask %s: it named no limit)", ErrDenied, d.Rule)
+		return usecase.RateAnswer{}, overruled(d), fmt.Errorf("%w (ask %s: it named no limit)", ErrDenied, d.Rule)
 	}
 	return usecase.RateAnswer{Allow: a.allow, UploadsMinute: limit, RetryAfter: time.Duration(retry) * time.Second}, d, nil
 }

@@ -21,7 +21,9 @@ func (d DisclosureDesk) Approve(ctx context.Context, o Officer, which id.Disclos
 	}
 	decision, denied := d.Access.ApproveDisclosure(ctx, m, state.ByAnother(o.Name))
 	if denied != nil {
-		d.Decisions.Refused(decision)
+		if ctx.Err() == nil {
+			d.Decisions.Refused(decision)
+		}
 		return denied
 	}
 	if err != nil {

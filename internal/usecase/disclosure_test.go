@@ -355,3 +355,35 @@ func TestDisclosureLooksAreRecorded(t *testing.T) {
 		t.Errorf("of nothing: %v", err)
 	}
 }
+
+// leaving is somebody who goes while the rules are asked about them.
+type leaving struct {
+	usecase.DeskAccess
+	leave func()
+}
+
+func (l leaving) AtDesk(ctx context.Context, _ usecase.DeskMember) (event.Decision, error) {
+	l.leave()
+	return event.Decision{Rule: "access.personal", Outcome: "deny"}, ctx.Err()
+}
+
+func (l leaving) ApproveDisclosure(ctx context.Context, m usecase.DeskMember, _ bool) (event.Decision, error) {
+	return l.AtDesk(ctx, m)
+}
+
+// Whoever has gone was refused nothing: the record says no such thing.
+func TestNobodyIsRefusedAtTheDeskWhoHasGone(t *testing.T) {
+	d := newDesk(t)
+	which := d.register(func(*usecase.Registration) {})
+	for name, act := range map[string]func(context.Context) error{
+		"deciding":  func(ctx context.Context) error { return d.Decide(ctx, d.grace, which) },
+		"approving": func(ctx context.Context) error { return d.Approve(ctx, d.ada, which) },
+	} {
+		ctx, leave := context.WithCancel(t.Context())
+		d.Access = leaving{d.Access, leave}
+		err := act(ctx)
+		if refused, _ := d.decisions.Told(); !errors.Is(err, context.Canceled) || len(refused) > 0 {
+			t.Errorf("%s: %v, refused %v", name, err, refused)
+		}
+	}
+}

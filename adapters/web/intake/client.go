@@ -15,19 +15,24 @@ type Clients struct {
 	// BehindProxy says that all requests come by a proxy that appends the address of whoever
 	// asked it to X-Forwarded-For. What that header said before is the client's own claim, and is not
 	// read; nor is Forwarded, which most proxies pass on as the client sent it. Without a proxy
-	// neither is.
+	// neither is, but what comes with the first is not from this machine's operator.
 	BehindProxy bool
 
 	unaddressed sync.Once
 }
 
 // Of returns where a request comes from. Without a proxy, whoever sits at this machine is its operator.
-// A proxy that does not say who asked it counts as one visitor, whoever it speaks for.
+// A proxy that does not say who asked it, or that the service was not told of, counts as one visitor, whoever
+// it speaks for.
 func (c *Clients) Of(r *http.Request) usecase.Client {
 	agent := r.UserAgent()
 	peer, _ := netip.ParseAddrPort(r.RemoteAddr) // without one, nothing is known of the client
 	if !c.BehindProxy {
-		if peer.Addr().Unmap().IsLoopback() {
+		switch {
+		case !peer.Addr().Unmap().IsLoopback():
+		case len(r.Header.Values("X-Forwarded-For")) > 0:
+			c.warn(r, "a proxy on this machine passes requests on, and --behind-tls-proxy is not set: its visitors count as one")
+		default:
 			return usecase.ThisMachine
 		}
 		return usecase.NewClient(peer.Addr(), agent)
@@ -35,10 +40,13 @@ func (c *Clients) Of(r *http.Request) usecase.Client {
 	if forwarded, ok := lastHop(r.Header.Values("X-Forwarded-For")); ok {
 		return usecase.NewClient(forwarded, agent)
 	}
-	c.unaddressed.Do(func() {
-		scope.Of(r.Context()).Log.WarnContext(r.Context(), "the proxy in front does not append to X-Forwarded-For: its visitors count as one")
-	})
+	c.warn(r, "the proxy in front does not append to X-Forwarded-For: its visitors count as one")
 	return usecase.NewClient(peer.Addr(), agent)
+}
+
+// warn tells the operator once that visitors are not told apart.
+func (c *Clients) warn(r *http.Request, what string) {
+	c.unaddressed.Do(func() { scope.Of(r.Context()).Log.WarnContext(r.Context(), what) })
 }
 
 // lastHop returns what the proxy appended, with a port or without. It may have begun a line of its own.

@@ -30,6 +30,7 @@ func TestClientOf(t *testing.T) {
 		"straight, with a forged header":  {peer: visitor + ":4711", forwarded: []string{"192.0.2.1"}, want: from(visitor)},
 		"from this machine":               {peer: "127.0.0.1:4711", want: usecase.ThisMachine},
 		"from this machine, over IPv6":    {peer: "[::1]:4711", want: usecase.ThisMachine},
+		"a proxy here that is not stated": {peer: "127.0.0.1:4711", forwarded: []string{visitor}, want: from("127.0.0.1")},
 		"no address":                      {peer: "@", want: usecase.Client{}},
 		"behind a proxy":                  {behind: true, peer: proxy, forwarded: []string{visitor}, want: from(visitor)},
 		"behind a proxy, with a port":     {behind: true, peer: proxy, forwarded: []string{visitor + ":51234"}, want: from(visitor)},
@@ -62,7 +63,7 @@ func TestClientOf(t *testing.T) {
 			if shown := fmt.Sprintf("%v %+v %#v %s", got, got, struct{ C usecase.Client }{got}, said.String()); strings.Contains(shown, visitor) {
 				t.Errorf("an address shows: %s", shown)
 			}
-			silent := tt.behind && tt.want == from(strings.TrimSuffix(tt.peer, ":4711"))
+			silent := (tt.behind || tt.peer == "127.0.0.1:4711") && tt.want == from(strings.TrimSuffix(tt.peer, ":4711"))
 			if strings.Count(said.String(), "\n") > 1 || (said.Len() > 0) != silent {
 				t.Errorf("the log says %q", said.String())
 			}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -37,11 +38,14 @@ type retention struct {
 	latest  atomic.Int64  // the latest time in the record, in nanoseconds since 1970
 	deleted chan struct{} // closed once due pictures were deleted for the first time
 
+	looking sync.Mutex // holds what follows
+	clock   usecase.ClockWatch
+	jumped  *usecase.Jump // that is not recorded yet
+	unsure  bool
+
 	// Of the process that holds the janitor's lock.
-	clock    usecase.ClockWatch
 	asked    int64 // revision whose rules were asked about all that waits
 	tables   time.Duration
-	unsure   bool
 	finished bool
 }
 
@@ -84,8 +88,12 @@ func (r *retention) Earlier(ctx context.Context, kind string) (all []usecase.Ear
 	return all, err
 }
 
-// heldKeys returns the kinds of keys whose end a hold stops, where the rules let it.
+// heldKeys returns the kinds of keys whose end a hold stops, where the rules let it. A view that is made anew, or is
+// behind, does not know yet what is held.
 func (r *retention) heldKeys(ctx context.Context) (keys []string, err error) {
+	if err := r.caughtUp(ctx); err != nil {
+		return nil, err
+	}
 	held, err := r.Held(ctx)
 	if err != nil {
 		return nil, err
@@ -211,11 +219,12 @@ func (r *retention) tick(ctx context.Context) error {
 	case <-ctx.Done():
 		return nil
 	}
-	if err := r.lookAtClock(ctx); err != nil {
+	sure, err := r.lookAtClock(ctx)
+	if err != nil {
 		return err
 	}
 	var errs []error
-	if elapsed := sinceBoot(); !r.unsure && (r.tables == 0 || elapsed-r.tables >= tablesEvery) {
+	if elapsed := sinceBoot(); sure && (r.tables == 0 || elapsed-r.tables >= tablesEvery) {
 		r.tables = elapsed
 		errs = append(errs, r.purge.Do(ctx), r.caughtUp(ctx))
 	}
@@ -232,17 +241,25 @@ func (r *retention) tick(ctx context.Context) error {
 	return errors.Join(append(errs, err)...)
 }
 
-// lookAtClock finds out whether the clock can be believed.
-func (r *retention) lookAtClock(ctx context.Context) error {
-	latest, _, pending, err := r.Times(ctx)
+// lookAtClock finds out whether the clock of this process can be believed. Whoever is about to end something because
+// of its time looks first: the chores come in any order, and each process has a clock of its own.
+func (r *retention) lookAtClock(ctx context.Context) (sure bool, err error) {
+	r.looking.Lock()
+	defer r.looking.Unlock()
+	latest, noticed, pending, err := r.Times(ctx)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if jump, jumped := r.clock.Look(r.s.milliseconds(), sinceBoot(), latest); jumped {
-		if err := usecase.NoteJump(ctx, r.s.ledger, r.now(), jump); err != nil {
-			return err
+		r.jumped = &jump
+	}
+	if jump := r.jumped; jump != nil { // also one that could not be recorded before
+		if !pending || !jump.Like(noticed) { // or another process beside this one has noticed it
+			if err := usecase.NoteJump(ctx, r.s.ledger, r.now(), *jump); err != nil {
+				return false, err
+			}
 		}
-		pending = true
+		r.jumped, pending = nil, true
 		r.s.log.ErrorContext(ctx, "ALARM: the clock has jumped; until somebody looks at it and runs bgremover retention confirm-clock, nothing but pictures is deleted because of its time",
 			"expected", jump.From, "says", jump.To)
 	} else if pending && !r.unsure {
@@ -252,7 +269,7 @@ func (r *retention) lookAtClock(ctx context.Context) error {
 		r.s.log.InfoContext(ctx, "the clock is confirmed")
 	}
 	r.unsure = pending
-	return nil
+	return !pending, nil
 }
 
 // standings says how it stands with everything that is deleted by its time here, and how many
@@ -271,6 +288,9 @@ func (r *retention) standings(ctx context.Context) (all []usecase.Standing, over
 	for _, kind := range schedule.ByKey() {
 		key, err := r.keyStands(ctx, kind, held)
 		errs = append(errs, err)
+		if pending && key.LateBy(r.now()) > 0 {
+			key.KeptBy = append(key.KeptBy, usecase.UnsureClock)
+		}
 		all = append(all, key)
 	}
 	return all, pictures.Overdue, errors.Join(errs...)

@@ -201,6 +201,34 @@ func TestClockBehindTheRecord(t *testing.T) {
 	}
 }
 
+// A clock that was a year ahead for a while, and is right again: by the record's time everything is due, and no key
+// ends by that until somebody has looked.
+func TestNoKeyEndsByAClockThatNobodyBelieves(t *testing.T) {
+	t.Parallel()
+	data := dataFolder(t)
+	ahead := serve(t, data, "--clock-offset", "9000h")
+	ahead.stop()
+	if err := os.Remove(filepath.Join(data, "clock-offset")); err != nil {
+		t.Fatal(err)
+	}
+	s := serve(t, data, append([]string{"--behind-tls-proxy"}, stated...)...)
+	until(t, "the jump to be noticed", func() bool { return s.retention().Jump != nil })
+	if res, err := s.post("/v1/images", "image", photo(t), http.Header{"X-Forwarded-For": {"198.51.100.77"}}); err != nil || res.code != http.StatusAccepted {
+		t.Fatal(res, err)
+	}
+	s.stop() // which records who came
+	s = serve(t, data)
+	until(t, "a visitor's day that waits for the clock", func() bool {
+		k := s.kept("technical")
+		return k.Waiting == 1 && k.Late == 0 && slices.Contains(k.KeptBy, usecase.UnsureClock)
+	})
+	for _, l := range s.record("--type", "vault.key_destroyed.v1") {
+		if bytes.Contains(l.Data, []byte(`"visit/`)) {
+			t.Errorf("a key ended by a clock that nobody believes: %s", l.Data)
+		}
+	}
+}
+
 // Rules with a shorter period for photos come into force while one waits: it is due earlier from then on, for whoever
 // asks, with a fact that carries the new rules' decision.
 func TestShorterPeriodComesIntoForce(t *testing.T) {

@@ -64,7 +64,7 @@ func (s *service) openUses(context.Context) error {
 		},
 
 		compareKeys: usecase.CompareKeys{Record: s.ledger, Endings: s.ledger, Keys: s.vault, Policy: s.policy, Now: now},
-		endKeys:     usecase.EndKeys{Record: s.ledger, Keys: s.retention.dueKeys(), Policy: s.policy, Held: s.retention.heldKeys, Now: s.retention.now},
+		endKeys:     usecase.EndKeys{Record: s.ledger, Keys: s.retention.dueKeys(), Policy: s.policy, Sure: s.retention.lookAtClock, Held: s.retention.heldKeys, Now: s.retention.now},
 	}
 	return nil
 }

@@ -61,6 +61,8 @@ type EndKeys struct {
 	Record Record
 	Keys   DueKeys
 	Policy KeyPolicy
+	// Sure says whether the clock can be believed: a key that ends by mistake never comes back. Nil: it can.
+	Sure func(ctx context.Context) (bool, error)
 	// Held returns the kinds of keys whose end a legal hold stops; nil: none is.
 	Held func(ctx context.Context) ([]string, error)
 	Now  Now
@@ -71,6 +73,11 @@ const keysAtOnce = 100
 
 // Do destroys what is due now and returns how many keys it destroyed.
 func (e EndKeys) Do(ctx context.Context) (destroyed int, err error) {
+	if e.Sure != nil {
+		if sure, err := e.Sure(ctx); err != nil || !sure {
+			return 0, err
+		}
+	}
 	var held []string
 	if e.Held != nil {
 		if held, err = e.Held(ctx); err != nil {

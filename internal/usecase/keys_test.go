@@ -492,6 +492,24 @@ func TestEndKeysUnderAHold(t *testing.T) {
 	}
 }
 
+// A clock that went ahead by years ends nothing.
+func TestNoKeyEndsByAClockThatJumped(t *testing.T) {
+	r := newKeyRecord()
+	r.begin(t, "visit/1")
+	r.keys.due["visit/1"] = noon
+	end, broken := r.endKeys(), errors.New("the record is away")
+	for _, tt := range []struct {
+		sure bool
+		err  error
+		n    int
+	}{{false, nil, 0}, {true, broken, 0}, {true, nil, 1}} {
+		end.Sure = func(context.Context) (bool, error) { return tt.sure, tt.err }
+		if n, err := end.Do(t.Context()); n != tt.n || !errors.Is(err, tt.err) {
+			t.Errorf("sure %v, %v: %d keys ended, %v", tt.sure, tt.err, n, err)
+		}
+	}
+}
+
 func (r keyRecord) endKeys() usecase.EndKeys {
 	return usecase.EndKeys{Record: r, Keys: r.keys, Policy: keyPolicy{}, Now: func() time.Time { return noon }}
 }

@@ -23,6 +23,9 @@ type ClockWatch struct {
 // Jump is a clock that says To where From was expected.
 type Jump struct{ From, To time.Time }
 
+// Like says that another jump leads to about the same time: then it is one that several processes have seen.
+func (j Jump) Like(other Jump) bool { return j.To.Sub(other.To).Abs() <= JumpFrom }
+
 // Look looks at the clock. elapsed is what has passed since some fixed moment by a measure that no
 // one sets, and recorded the latest time in the record. A clock jumped when it has gone further than
 // the time that passed since the last look, or when it is behind the record at the first. A service that

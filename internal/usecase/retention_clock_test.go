@@ -58,6 +58,15 @@ func TestClockThatGoesRight(t *testing.T) {
 	})
 }
 
+func TestTheSameJump(t *testing.T) {
+	jump := usecase.Jump{From: noon, To: noon.Add(time.Hour)}
+	for later, same := range map[time.Duration]bool{0: true, 5 * time.Minute: true, -5 * time.Minute: true, 5*time.Minute + 1: false, -time.Hour: false} {
+		if jump.Like(usecase.Jump{From: noon.Add(time.Second), To: jump.To.Add(later)}) != same {
+			t.Errorf("the same to a time %v later: want %v", later, same)
+		}
+	}
+}
+
 // jumps replays what a record knows of the time.
 type jumps struct{ record *fake.Record }
 

@@ -52,7 +52,11 @@ type Outside struct {
 	Usage    *Usage
 	Requests *Rows          // the log of the API's requests
 	Purposes map[string]int // how many purposes of processing rest on each basis; "" for those without
+	Moves    *Moves
 }
+
+// Moves are the providers that data goes to now, by what the rule about transfers says of each now.
+type Moves struct{ Allowed, Denied int64 }
 
 // Usage is what everybody is shown about use.
 type Usage struct {

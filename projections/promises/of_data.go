@@ -168,8 +168,12 @@ func disclosuresMade(s State, _ Outside) policy.Figure {
 	return f
 }
 
-// transfersMade: transfers between countries by safeguard, and those without. These must be none.
-func transfersMade(s State, _ Outside) policy.Figure {
+// transfersMade: transfers between countries by safeguard, and those without. These must be none. A denial on
+// record stops nobody who uses the provider all the same, so that it is asked what holds now, too.
+func transfersMade(s State, o Outside) policy.Figure {
+	if o.Moves == nil {
+		return unread()
+	}
 	f := says(policy.Kept, "Every transfer had a safeguard that its rule accepts.")
 	var without, all int64
 	for _, c := range s.counts[transfers] {
@@ -185,15 +189,20 @@ func transfersMade(s State, _ Outside) policy.Figure {
 			}
 			f.Values = append(f.Values, exact(label, c.ever, ""))
 		case denied:
-			f.Values = append(f.Values, exact("refused with "+safeguard+", ever", c.ever, ""))
+			f.Values = append(f.Values, exact("denied with "+safeguard+", ever", c.ever, ""))
 		}
 	}
-	f.Values = append(f.Values, exact("without a safeguard, ever", without, ""))
+	f.Values = append(f.Values,
+		exact("providers that data goes to now", o.Moves.Allowed+o.Moves.Denied, ""),
+		exact("of these, denied by the rule", o.Moves.Denied, ""),
+		exact("without a safeguard, ever", without, ""))
 	switch {
+	case o.Moves.Denied > 0:
+		f.Standing, f.Why = policy.Broken, fmt.Sprintf("Data goes to %d of those who work for the operator, although the rule denies it.", o.Moves.Denied)
 	case without > 0:
 		f.Standing, f.Why = policy.Broken, fmt.Sprintf("%d transfers went ahead that no rule allowed.", without)
 	case all == 0:
-		f.Why = "No data was ever moved to another country."
+		f.Why = "The operator names nobody elsewhere to whom data would go."
 	}
 	return f
 }

@@ -167,9 +167,19 @@ func keysDestroyed(s State, _ Outside) policy.Figure {
 	return f
 }
 
+// licensed is the promise that officers sign for once they have read the passports in service.
+const licensed = "model.licensed"
+
 // modelPassports: the models that make cutouts, and whether the licence of what each was trained on is established.
+// What was signed says nothing of a model that was loaded later.
 func modelPassports(s State, _ Outside) policy.Figure {
-	var models, without int64
+	var models, without, later int64
+	var signedAt time.Time // zero if nobody signed, which is for the signature itself to say
+	for _, k := range s.newest[statement] {
+		if k.name == licensed {
+			signedAt = k.at
+		}
+	}
 	var newest kept
 	for _, k := range s.newest[modelLoaded] {
 		if newest.at.Before(k.at) || newest.name == "" {
@@ -188,6 +198,9 @@ func modelPassports(s State, _ Outside) policy.Figure {
 		if !m.Established {
 			without++
 		}
+		if !signedAt.IsZero() && k.at.After(signedAt) {
+			later++
+		}
 	}
 	f := says(policy.Kept, "Every model in service has a passport that establishes the licence of what it was trained on.",
 		exact("models in service", models, ""),
@@ -197,6 +210,8 @@ func modelPassports(s State, _ Outside) policy.Figure {
 		f.Standing, f.Why = policy.NotEstablished, "No model is on record as loaded yet."
 	case without > 0:
 		f.Standing, f.Why = policy.NotEstablished, "Nobody has established the licence of the data that the model in service was trained on; the operator answers for it."
+	case later > 0:
+		f.Standing, f.Why = policy.NotEstablished, "A model in service was loaded after the passports had been read and signed for; they have to be signed for again."
 	}
 	return f
 }

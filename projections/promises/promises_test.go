@@ -119,6 +119,9 @@ func sharing(recipient, purpose string) string {
 	return fmt.Sprintf(`{"basis":"contract","category":"account","fields":["x"],"purpose":%q,"recipient":%q}`, purpose, recipient)
 }
 
+// nowhere: nobody is named to whom data goes.
+var nowhere = promises.Outside{Moves: &promises.Moves{}}
+
 // usage is what everybody is shown, in good order.
 var usage = &promises.Usage{Rows: promises.Rows{Oldest: noon.AddDate(0, -11, 0)}, Smallest: 7, Limit: 5}
 
@@ -231,6 +234,14 @@ func TestFigures(t *testing.T) {
 
 		{figure: "model.passports", name: "nothing yet", standing: policy.NotEstablished},
 		{figure: "model.passports", name: "established", standing: policy.Kept, facts: on("model/x", noon, system.ModelLoaded{Model: "a", Established: true}), then: []string{"models in service: 1"}},
+		{
+			figure: "model.passports", name: "signed for", standing: policy.Kept, after: 3 * time.Hour,
+			facts: slices.Concat(on("model/x", noon, system.ModelLoaded{Model: "a", Established: true}), on("attestation/x", noon.Add(time.Hour), system.AttestationMade{Promise: "model.licensed"})),
+		},
+		{
+			figure: "model.passports", name: "loaded after others were signed for", standing: policy.NotEstablished, after: 3 * time.Hour,
+			facts: slices.Concat(on("attestation/x", noon, system.AttestationMade{Promise: "model.licensed"}), on("model/x", noon.Add(time.Hour), system.ModelLoaded{Model: "a", Established: true})),
+		},
 		{figure: "model.passports", name: "not established", standing: policy.NotEstablished, facts: on("model/x", noon, system.ModelLoaded{Model: "a"}), then: []string{"of these, trained on data whose licence nobody established: 1"}},
 		{
 			figure: "model.passports", name: "another one now", standing: policy.Kept, then: []string{"models in service: 1"}, after: 3 * time.Hour,
@@ -297,13 +308,19 @@ func TestFigures(t *testing.T) {
 		{figure: "sharing.disclosures", name: "permitted too late", standing: policy.Broken, facts: on(desk, noon, disclosure.Made{}, disclosure.Permitted{})},
 		{figure: "sharing.disclosures", name: "one permit, made twice", standing: policy.Broken, facts: on(desk, noon, disclosure.Permitted{}, disclosure.Made{}, disclosure.Made{})},
 
-		{figure: "transfer.without_safeguard", name: "nothing yet", standing: policy.Kept, then: []string{"without a safeguard, ever: 0"}},
+		{figure: "transfer.without_safeguard", name: "unknown", standing: policy.NotEstablished},
+		{figure: "transfer.without_safeguard", name: "nothing yet", standing: policy.Kept, outside: nowhere, then: []string{"without a safeguard, ever: 0"}},
 		{
-			figure: "transfer.without_safeguard", name: "under clauses", standing: policy.Kept, then: []string{"allowed under scc, ever: 1", "without a safeguard, ever: 0"},
+			figure: "transfer.without_safeguard", name: "under clauses", standing: policy.Kept, outside: promises.Outside{Moves: &promises.Moves{Allowed: 1}},
+			then:  []string{"allowed under scc, ever: 1", "providers that data goes to now: 1", "without a safeguard, ever: 0"},
 			facts: []event.Envelope{decided(on("transfer/x", noon, system.TransferDecided{From: "DE", To: "US", Safeguard: "scc", Allowed: true})[0], "transfer.move", "allow", `{}`)},
 		},
-		{figure: "transfer.without_safeguard", name: "refused", standing: policy.Kept, facts: on("transfer/x", noon, system.TransferDecided{Safeguard: "none"}), then: []string{"refused with none, ever: 1"}},
-		{figure: "transfer.without_safeguard", name: "nobody asked", standing: policy.Broken, facts: on("transfer/x", noon, system.TransferDecided{Safeguard: "scc", Allowed: true}), then: []string{"without a safeguard, ever: 1"}},
+		{figure: "transfer.without_safeguard", name: "denied, and used no more", standing: policy.Kept, outside: nowhere, facts: on("transfer/x", noon, system.TransferDecided{Safeguard: "none"}), then: []string{"denied with none, ever: 1"}},
+		{
+			figure: "transfer.without_safeguard", name: "denied, and used", standing: policy.Broken, outside: promises.Outside{Moves: &promises.Moves{Allowed: 1, Denied: 1}},
+			facts: on("transfer/x", noon, system.TransferDecided{Safeguard: "none"}), then: []string{"of these, denied by the rule: 1"},
+		},
+		{figure: "transfer.without_safeguard", name: "nobody asked", standing: policy.Broken, outside: nowhere, facts: on("transfer/x", noon, system.TransferDecided{Safeguard: "scc", Allowed: true}), then: []string{"without a safeguard, ever: 1"}},
 
 		{figure: "basis.purposes", name: "unknown", standing: policy.NotEstablished},
 		{figure: "basis.purposes", name: "each with its basis", standing: policy.Kept, outside: promises.Outside{Purposes: map[string]int{"contract": 2, "legal_obligation": 1}}, then: []string{"purposes on the basis of contract: 2", "purposes on the basis of legal obligation: 1", "purposes without a basis: 0"}},

@@ -51,7 +51,7 @@ func TestPostgresIsThereAndRefuses(t *testing.T) {
 	v, pool := newVault(t, d), d.App
 	_, err := pool.Exec(t.Context(), `drop schema work cascade`)
 	must(t, err)
-	_, err = d.vault.Exec(t.Context(), `drop table vault.keys`)
+	_, err = d.vault.Exec(t.Context(), `drop table vault.keys cascade`)
 	must(t, err)
 	for name, call := range calls(pool, v) {
 		if err := call(t.Context()); err == nil || errors.Is(err, event.ErrUnavailable) {

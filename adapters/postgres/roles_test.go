@@ -210,7 +210,7 @@ func TestDatabaseOfAnEarlierRelease(t *testing.T) {
 		`alter table ledger.counted owner to bgremover`, `alter function ledger.claim owner to bgremover`,
 		`alter schema work owner to bgremover`, `alter table work.leases owner to bgremover`,
 		`drop function vault.make`, `drop function vault.lock`, `drop function vault.destroy`, `drop function vault.wrapper`,
-		`drop table vault.wrappers, vault.holders, vault.compared`, `alter table vault.keys drop column due_at`,
+		`drop view vault.live_keys`, `drop table vault.wrappers, vault.holders, vault.compared`, `alter table vault.keys drop column due_at`,
 		`alter schema vault owner to bgremover`, `alter table vault.keys owner to bgremover`, `alter table vault.secrets owner to bgremover`,
 	} {
 		administer(t, d.App, sql)

@@ -58,10 +58,22 @@ type visitorDays struct{ s *service }
 
 var _ usecase.VisitorDays = visitorDays{}
 
-// Began implements usecase.VisitorDays. Visits are recorded up to a while after they began, so the
-// view is asked for somewhat longer than the last day.
+// late is how long after it began a visit is recorded at most.
+const late = 48 * time.Hour
+
+// since is when the first day begins. Without one it is when the oldest visit began that the rules in force can
+// have left.
+func (v visitorDays) since(ctx context.Context, first string) (time.Time, error) {
+	if first != "" {
+		return time.Parse(time.DateOnly, first)
+	}
+	upTo, err := usecase.LimitUpTo(ctx, v.s.policy, "technical", v.s.milliseconds())
+	return upTo.Add(-late), err
+}
+
+// Began implements usecase.VisitorDays.
 func (v visitorDays) Began(ctx context.Context, first, last string, each func(visit.Began) error) error {
-	from, err := time.Parse(time.DateOnly, first)
+	from, err := v.since(ctx, first)
 	if err != nil {
 		return err
 	}
@@ -72,7 +84,6 @@ func (v visitorDays) Began(ctx context.Context, first, last string, each func(vi
 	if err := v.s.caughtUp(trail.Name)(ctx); err != nil {
 		return err
 	}
-	const late = 48 * time.Hour
 	next := trail.Filter{Type: visit.Began{}.EventName(), From: from, To: to.Add(late), Oldest: true}
 	for {
 		page, err := trail.List(ctx, v.s.ground.pool, next)

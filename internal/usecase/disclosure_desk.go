@@ -63,7 +63,8 @@ var ErrNotAtDesk = refusal.New(refusal.Forbidden, "disclosure.not_at_desk",
 // VisitorDays lists technical data.
 type VisitorDays interface {
 	// Began calls each for every visitor-day that began from the first to the last day, both
-	// inclusive and in the form 2026-11-24; what is erased is erased. An error of each ends it.
+	// inclusive and in the form 2026-11-24; no first day is as far back as there is data. What is
+	// erased is erased. An error of each ends it.
 	Began(ctx context.Context, first, last string, each func(visit.Began) error) error
 }
 

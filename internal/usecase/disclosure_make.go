@@ -21,9 +21,6 @@ var ErrTooMuch = refusal.New(refusal.TooLarge, "disclosure.too_much",
 // mostRecords is how many records an export has at most: some 20 MB while it is sealed.
 const mostRecords = 100_000
 
-// technicalKept is for how long there is technical data to look at; the retention data says 90 days.
-const technicalKept = 91 * 24 * time.Hour
-
 // technicalFields is how a visit answers for each field that can be granted of it.
 var technicalFields = map[string]func(visit.Began) personal.Text{
 	"address":     func(b visit.Began) personal.Text { return b.Address },
@@ -95,10 +92,10 @@ func (d DisclosureDesk) seal(ctx context.Context, which id.Disclosure, state dis
 
 // technical returns the granted fields of each visitor-day that was asked for.
 func (d DisclosureDesk) technical(ctx context.Context, state disclosure.Disclosure, fields []string) ([]map[string]personal.Text, error) {
-	scope, now := state.Scope(), d.Now().UTC()
+	scope := state.Scope()
 	first, last := scope.FirstDay, scope.LastDay
-	if first == "" {
-		first, last = now.Add(-technicalKept).Format(time.DateOnly), now.Format(time.DateOnly)
+	if last == "" {
+		last = d.Now().UTC().Format(time.DateOnly)
 	}
 	records := []map[string]personal.Text{}
 	err := d.Visits.Began(ctx, first, last, func(b visit.Began) error {

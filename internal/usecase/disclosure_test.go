@@ -130,6 +130,7 @@ func (d *desk) story(which id.Disclosure) (names []string, last event.Envelope) 
 func TestDisclosureFromOrderToExport(t *testing.T) {
 	d := newDesk(t)
 	d.visits = []visit.Began{
+		{Day: "2025-10-01", Address: personal.Of("192.0.2.7"), Agent: personal.Of("Firefox"), At: personal.Of("2025-10-01T10:00:00Z")}, // by longer periods
 		{Day: "2026-03-01", Address: personal.Of("192.0.2.7"), Agent: personal.Of("Firefox"), At: personal.Of("2026-03-01T10:00:00Z")},
 		{Day: "2026-03-01", Address: personal.Of("192.0.2.8"), Agent: personal.Of("Firefox"), At: personal.Of("2026-03-01T11:00:00Z")},
 		{Day: "2026-03-02", Address: personal.Erased, Agent: personal.Erased, At: personal.Erased},
@@ -160,7 +161,7 @@ func TestDisclosureFromOrderToExport(t *testing.T) {
 		"disclosure.requested.v1", "disclosure.scoped.v1", "disclosure.approved.v1", "disclosure.approved.v1", "disclosure.permitted.v1", "disclosure.made.v1",
 	}) || last.Decision == nil || last.Decision.Outcome != "allow" || last.Decision.Rule != "sharing.disclose" {
 		t.Errorf("%v, %+v", names, last)
-	} else if made := last.Fact.(disclosure.Made); made.Count != 2 || made.Digest != digest(sealed) || made.Recipient != personal.Of("Staatsanwaltschaft") {
+	} else if made := last.Fact.(disclosure.Made); made.Count != 3 || made.Digest != digest(sealed) || made.Recipient != personal.Of("Staatsanwaltschaft") {
 		t.Errorf("made %+v", made)
 	}
 	opened, err := age.Decrypt(bytes.NewReader(sealed), d.theirs)
@@ -169,7 +170,11 @@ func TestDisclosureFromOrderToExport(t *testing.T) {
 	d.must(err)
 	var given struct{ Records []map[string]string }
 	d.must(json.Unmarshal(plain, &given))
-	want := []map[string]string{{"address": "192.0.2.7", "access_time": "2026-03-01T10:00:00Z"}, {"address": "192.0.2.7", "access_time": "2026-03-02T09:00:00Z"}}
+	want := []map[string]string{
+		{"address": "192.0.2.7", "access_time": "2025-10-01T10:00:00Z"},
+		{"address": "192.0.2.7", "access_time": "2026-03-01T10:00:00Z"},
+		{"address": "192.0.2.7", "access_time": "2026-03-02T09:00:00Z"},
+	}
 	if fmt.Sprint(given.Records) != fmt.Sprint(want) || bytes.Contains(plain, []byte("Firefox")) {
 		t.Errorf("given %s", plain)
 	}

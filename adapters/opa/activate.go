@@ -73,6 +73,15 @@ func (p *Policy) usable(ctx context.Context, files fs.FS) error {
 	return nil
 }
 
+// Fit holds that all questions could be answered by a bundle that was stored, as the service is set now.
+func (p *Policy) Fit(ctx context.Context, archive []byte) error {
+	b, err := ReadArchive(archive)
+	if err != nil {
+		return err
+	}
+	return p.usable(ctx, b.files)
+}
+
 // PutInForce has all questions answered from now on by a bundle that was stored. Answers under way are still
 // by the one before.
 func (p *Policy) PutInForce(ctx context.Context, archive []byte) error {

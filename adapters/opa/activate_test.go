@@ -85,6 +85,9 @@ func TestBundlesReadTellsMistakes(t *testing.T) {
 			if codeOf(err) != tt.code {
 				t.Fatalf("got %v, want %q", err, tt.code)
 			}
+			if fit := p.Fit(t.Context(), tt.given); codeOf(fit) != tt.code { // nor may it come into force later
+				t.Errorf("it fits: %v, want %q", fit, tt.code)
+			}
 			if err == nil {
 				if b.Revision != 1000 || b.SignedBy != "ours-1" || len(b.Digest) != 64 {
 					t.Errorf("got revision %d, signed by %q", b.Revision, b.SignedBy)

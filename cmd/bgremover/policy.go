@@ -34,10 +34,6 @@ type rules struct {
 	keys    opa.Keys
 	server  *opa.Server // nil: bundles are not fetched
 
-	// What is to be done once the record works.
-	activate bool // the release's rules come into force
-	store    bool // they are kept, and wait
-
 	following sync.Mutex
 	fetched   fetched
 }
@@ -62,9 +58,7 @@ func (s *service) openPolicy(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	may := s.cfg.Rules.ActivateRelease || s.cfg.Listen.OnlyHere()
-	var own bool
-	own, s.rules.activate, s.rules.store = startWith(inForce, s.rules.release.Revision, may)
+	own, _, _ := startWith(inForce, s.rules.release.Revision, s.mayActivate())
 	files := fs.FS(policies.Bundle)
 	if !own {
 		if files, err = s.recorded(ctx, record, inForce); err != nil {
@@ -77,6 +71,9 @@ func (s *service) openPolicy(ctx context.Context) (err error) {
 	}
 	return err
 }
+
+// mayActivate says whether this start puts newer rules in force without officers.
+func (s *service) mayActivate() bool { return s.cfg.Rules.ActivateRelease || s.cfg.Listen.OnlyHere() }
 
 // startWith decides about a start: whether it answers by its own rules, puts those in force, or stores them.
 func startWith(inForce, release int64, mayActivate bool) (own, activate, store bool) {
@@ -152,17 +149,27 @@ func (s *service) followPolicy(ctx context.Context) error {
 	return nil
 }
 
-// beginPolicy puts the release's rules in force, or stores them, as this start has decided.
+// beginPolicy puts the release's rules in force, or stores them. What is in force is asked again: when this
+// process opened the database, that may have been behind the record.
 func (s *service) beginPolicy(ctx context.Context) error {
+	inForce, err := s.ledger.InForce(ctx)
+	if err != nil {
+		return err
+	}
 	release := usecase.ActivateRelease{StoreBundle: s.storeBundle(), Release: s.rules.release}
+	_, activate, store := startWith(inForce, s.rules.release.Revision, s.mayActivate())
 	switch {
-	case s.rules.activate:
+	case activate:
 		err := release.Do(ctx)
+		if inForce > 0 && errors.Is(err, policy.ErrOtherBundle) { // somebody stored theirs before this release came
+			s.log.WarnContext(ctx, "the rules of this release are not put in force", "revision", s.rules.release.Revision, "in_force", inForce, "err", err)
+			return s.followPolicy(ctx)
+		}
 		if errors.Is(err, policy.ErrOlder) { // another process was faster, with a newer release
 			return s.followPolicy(ctx)
 		}
 		return err
-	case s.rules.store:
+	case store:
 		stored, err := release.Store(ctx)
 		if errors.Is(err, policy.ErrOlder) || errors.Is(err, policy.ErrOtherBundle) {
 			s.log.WarnContext(ctx, "the rules of this release are not stored", "revision", s.rules.release.Revision, "err", err)
@@ -170,11 +177,11 @@ func (s *service) beginPolicy(ctx context.Context) error {
 		}
 		if stored {
 			s.log.WarnContext(ctx, "this release carries newer rules, which are not in force: simulate them, then an officer proposes and another approves them at /officer/policy",
-				"revision", s.rules.release.Revision, "in_force", s.policy.Revision())
+				"revision", s.rules.release.Revision, "in_force", inForce)
 		}
 		return err
 	}
-	return nil
+	return s.followPolicy(ctx)
 }
 
 // inForce implements usecase.RulesInForce.
@@ -182,6 +189,15 @@ type inForce struct{ s *service }
 
 func (r inForce) InForce(ctx context.Context) (int64, error) { return r.s.ledger.InForce(ctx) }
 func (r inForce) Follow(ctx context.Context) error           { return r.s.followPolicy(ctx) }
+
+// Fit asks by what is stored.
+func (r inForce) Fit(ctx context.Context, revision int64) error {
+	stored, err := r.s.ledger.Bundle(ctx, policy.BundleStream(policy.RevisionName(revision)))
+	if err != nil {
+		return fmt.Errorf("load the rules of revision %d: %w", revision, err)
+	}
+	return r.s.policy.Fit(ctx, stored.Archive)
+}
 
 func (s *service) storeBundle() usecase.StoreBundle {
 	return usecase.StoreBundle{

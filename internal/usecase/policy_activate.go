@@ -160,6 +160,11 @@ func (a ApproveActivation) once(ctx context.Context, o Officer, revision int64, 
 	if err != nil {
 		return err
 	}
+	// It did when it was stored; the release or its settings may be others by now, and a start with rules that do
+	// not fit is none.
+	if err := a.Rules.Fit(ctx, revision); err != nil {
+		return err
+	}
 	_, err = a.Record.Append(ctx, event.Append{
 		At:    a.Now(),
 		Actor: o.Actor(),

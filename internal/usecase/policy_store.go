@@ -31,6 +31,8 @@ type RulesInForce interface {
 	InForce(ctx context.Context) (revision int64, err error)
 	// Follow has this process answer by it.
 	Follow(ctx context.Context) error
+	// Fit is a refusal if this process could not answer by a stored revision, as this release asks and is set.
+	Fit(ctx context.Context, revision int64) error
 }
 
 // StoreBundle keeps a revision of the rules in the record, where it waits for its activation.

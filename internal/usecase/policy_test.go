@@ -27,6 +27,7 @@ type rulesWorld struct {
 	archives  map[string]usecase.RuleBundle // what reading an archive gives
 	simulated map[string]int64              // revisions by the digest of a report
 	followed  int
+	unfit     error
 }
 
 var (
@@ -62,6 +63,9 @@ func (w *rulesWorld) InForce(context.Context) (revision int64, err error) {
 
 // Follow implements usecase.RulesInForce.
 func (w *rulesWorld) Follow(context.Context) error { w.followed++; return nil }
+
+// Fit implements usecase.RulesInForce.
+func (w *rulesWorld) Fit(context.Context, int64) error { return w.unfit }
 
 // Read implements usecase.Bundles.
 func (w *rulesWorld) Read(_ context.Context, archive []byte) (usecase.RuleBundle, error) {
@@ -157,6 +161,12 @@ func TestLifeOfABundle(t *testing.T) {
 	if n, _ := w.InForce(t.Context()); n != 4 {
 		t.Fatalf("revision %d is in force", n)
 	}
+	w.unfit = errors.New("a rule is missing that a newer release asks")
+	w.step("approving what does not fit any more", w.approve(adaLovelace, 5, "s5"), w.unfit)
+	if n, _ := w.InForce(t.Context()); n != 4 {
+		t.Fatalf("revision %d is in force", n)
+	}
+	w.unfit = nil
 	w.step("approving", w.approve(adaLovelace, 5, "s5"), nil)
 	w.step("approving twice", w.approve(adaLovelace, 5, "s5"), policy.ErrOlder)
 	w.step("the older release again", w.release(4), nil)

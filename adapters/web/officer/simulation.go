@@ -194,7 +194,7 @@ func (p Pages) decisionLog(w http.ResponseWriter, r *http.Request, _ usecase.Off
 	}
 }
 
-// patient gives each piece its time.
+// patient gives each piece its time, from when it is there: the record may be read for long until then.
 type patient struct {
 	http.ResponseWriter
 
@@ -202,9 +202,8 @@ type patient struct {
 }
 
 func (w patient) Write(piece []byte) (int, error) {
-	n, err := w.ResponseWriter.Write(piece)
 	_ = w.rc.SetWriteDeadline(time.Now().Add(decisionsStall)) // no deadlines in tests
-	return n, err
+	return w.ResponseWriter.Write(piece)
 }
 
 // seqIn reads a place in the record; 0 if none is asked for.

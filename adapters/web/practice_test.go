@@ -70,7 +70,7 @@ func TestModelsAreEstablishedTogether(t *testing.T) {
 }
 
 func TestContradictionsAreShown(t *testing.T) {
-	open := false
+	open, unstated := false, false
 	var failing error
 	w := newWorld(t, fake.Cutter{}, publishes(t, operator), func(c *web.Config) {
 		c.Compare = func(context.Context) ([]public.Comparison, error) {
@@ -80,6 +80,9 @@ func TestContradictionsAreShown(t *testing.T) {
 			}
 			if open {
 				all[1].State, all[1].Findings = public.ContradictionOpen, []string{"It says <that>, and does this."}
+			}
+			if unstated {
+				all[1].State, all[1].Findings = public.ContradictionUnstated, []string{"Nobody said where."}
 			}
 			return all, failing
 		}
@@ -97,6 +100,13 @@ func TestContradictionsAreShown(t *testing.T) {
 	}
 	list := decode[public.ContradictionList](t, w.do(t, "GET", "/v1/contradictions", nil).Body.Bytes())
 	if list.Open != 1 || len(list.Checks) != 2 || list.Checks[1].State != "open" || !list.At.Equal(w.now()) {
+		t.Errorf("got %+v", list)
+	}
+	unstated = true
+	if body := page(); !strings.Contains(body, "they find no contradiction") || !strings.Contains(body, "For 1 of them") || !strings.Contains(body, ">not stated<") || !strings.Contains(body, "Nobody said where.") {
+		t.Errorf("with something unstated the page says\n%s", body)
+	}
+	if list := decode[public.ContradictionList](t, w.do(t, "GET", "/v1/contradictions", nil).Body.Bytes()); list.Open != 0 || list.Unstated != 1 {
 		t.Errorf("got %+v", list)
 	}
 	failing = errors.New("the data is gone")

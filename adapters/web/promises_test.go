@@ -103,6 +103,14 @@ func TestPromisesStandByTheirEvidence(t *testing.T) {
 			not:  []string{"Nothing can be shown as kept", `class="urgent"`},
 		},
 		"everything kept": {change: only, counts: [5]int{1, 0, 0, 0, 0}, state: "kept", why: "All of them.", badge: "1 of 1 kept", colour: "brightgreen", not: []string{`class="urgent"`}},
+		"most are not built": {
+			change: func(p *public.Policy, _ *public.Known) {
+				for i := range p.Promises[1:] {
+					p.Promises[1+i].State = policy.NotBuilt
+				}
+			},
+			counts: [5]int{1, 0, 0, 0, 4}, state: "kept", why: "All of them.", badge: "1 of 5 kept", colour: "lightgrey",
+		},
 		"broken": {
 			change: setFigure(policy.Broken, "One is late."), counts: [5]int{0, 0, 1, 3, 1}, state: "broken", why: "One is late.",
 			badge: "1 broken, 0 of 5 kept", colour: "red", page: []string{`<li><a class="mark broken" href="#x.built"><span aria-hidden="true">✗ </span>broken</a> Is built.</li>`},

@@ -4,13 +4,10 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"html"
 	"io"
-	"io/fs"
 	"net/http"
-	"path"
 	"regexp"
 	"strconv"
 	"strings"
@@ -56,7 +53,10 @@ func (s *service) liveChecks() []usecase.Check {
 		check("contact.stated", func(ctx context.Context) (usecase.Looked, error) {
 			return site().stated(ctx, s.cfg.Operator.Contact, "contact.not_shown")
 		}, "contact.stated"),
-		check("basis.stated", func(context.Context) (usecase.Looked, error) { return everyPurposeHasABasis(policies.Bundle) }, "basis.stated"),
+		check("basis.stated", func(context.Context) (usecase.Looked, error) {
+			_, data := s.policy.Data()
+			return everyPurposeHasABasis(data)
+		}, "basis.stated"),
 		s.checkContradictions(),
 	}
 }
@@ -180,9 +180,12 @@ func (o outsider) ownOriginOnly(ctx context.Context) (usecase.Looked, error) {
 	})
 }
 
-// httpsOnly looks whether what others could reach is HTTPS only, and says so. What only this machine
-// can reach needs none.
+// httpsOnly looks whether what others can reach is HTTPS only, and says so. Where only this machine is meant to
+// reach it, and it speaks plain HTTP, nothing shows what a proxy that it was not told of would let through.
 func (o outsider) httpsOnly(ctx context.Context, forOthers, ownTLS bool) (usecase.Looked, error) {
+	if !forOthers && !ownTLS {
+		return usecase.Looked{}, nil
+	}
 	looked, err := o.each(ctx, "transport.plain", func(p livePage) bool {
 		return forOthers && p.header.Get("Strict-Transport-Security") == ""
 	})
@@ -290,9 +293,10 @@ func figuresNameNobody(columns []string) usecase.Looked {
 }
 
 // everyPurposeHasABasis looks through the register of processing and through what may be shared with whom
-// for what: each activity, purpose and grant rests on a legal basis that the rules know.
-func everyPurposeHasABasis(bundle fs.FS) (looked usecase.Looked, err error) {
-	var shared struct {
+// for what, as the data of the rules in force has them: each activity, purpose and grant rests on a legal basis
+// that the rules know.
+func everyPurposeHasABasis(data map[string]any) (looked usecase.Looked, err error) {
+	var known struct {
 		Purposes map[string]struct {
 			Never bool `json:"never"`
 		} `json:"purposes"`
@@ -300,14 +304,16 @@ func everyPurposeHasABasis(bundle fs.FS) (looked usecase.Looked, err error) {
 		Grants map[string]map[string]map[string]struct {
 			Bases map[string]bool `json:"bases"`
 		} `json:"grants"` // by recipient, purpose and category
-	}
-	var register struct {
 		Processing map[string]struct {
 			Basis string `json:"basis"`
 		} `json:"processing"`
 	}
-	if err := errors.Join(readData(bundle, "sharing.json", &shared), readData(bundle, "processing.json", &register)); err != nil {
-		return looked, err
+	content, err := json.Marshal(data)
+	if err == nil {
+		err = json.Unmarshal(content, &known)
+	}
+	if err != nil {
+		return looked, fmt.Errorf("read the rules' data: %w", err)
 	}
 	look := func(rests bool) {
 		if looked.At++; !rests {
@@ -315,37 +321,26 @@ func everyPurposeHasABasis(bundle fs.FS) (looked usecase.Looked, err error) {
 			looked.Code = "basis.missing"
 		}
 	}
-	for _, activity := range register.Processing {
-		_, known := shared.Bases[activity.Basis]
-		look(known)
+	for _, activity := range known.Processing {
+		_, there := known.Bases[activity.Basis]
+		look(there)
 	}
 	used := map[string]bool{}
-	for _, purposes := range shared.Grants {
+	for _, purposes := range known.Grants {
 		for purpose, categories := range purposes {
 			used[purpose] = true
 			for _, grant := range categories {
 				rests := false
 				for basis, holds := range grant.Bases {
-					_, known := shared.Bases[basis]
-					rests = rests || holds && known
+					_, there := known.Bases[basis]
+					rests = rests || holds && there
 				}
 				look(rests)
 			}
 		}
 	}
-	for purpose, p := range shared.Purposes {
+	for purpose, p := range known.Purposes {
 		look(p.Never || used[purpose]) // else it may be pursued, and nothing says on which basis
 	}
 	return looked, nil
-}
-
-func readData(bundle fs.FS, name string, into any) error {
-	content, err := fs.ReadFile(bundle, path.Join("data", name))
-	if err != nil {
-		return err
-	}
-	if err := json.Unmarshal(content, into); err != nil {
-		return fmt.Errorf("read data/%s: %w", name, err)
-	}
-	return nil
 }

@@ -38,14 +38,19 @@ func (s *service) compare(context.Context) ([]public.Comparison, error) {
 	all := make([]public.Comparison, len(found))
 	for i, r := range found {
 		all[i] = public.Comparison{ID: r.ID, Title: r.Title, Compares: r.Compares, State: public.ContradictionNone, Findings: append([]string{}, r.Findings...)}
-		if r.Open() {
+		switch {
+		case r.Open():
 			all[i].State = public.ContradictionOpen
+		case len(r.Unstated) > 0:
+			all[i].State = public.ContradictionUnstated
 		}
+		all[i].Findings = append(all[i].Findings, r.Unstated...)
 	}
 	return all, nil
 }
 
-// checkContradictions is the scheduled check of the promise policy.matches-practice.
+// checkContradictions is the scheduled check of the promise policy.matches-practice. What the operator has not
+// stated is no contradiction; the promise needs it, and is not established without.
 func (s *service) checkContradictions() usecase.Check {
 	return usecase.Check{
 		Name: "policy.contradictions", Promises: []string{"policy.matches-practice"},

@@ -39,6 +39,7 @@ type Check struct {
 type Result struct {
 	Check
 	Findings []string // contradictions, in sentences for everybody; none if the two sides agree
+	Unstated []string // what the operator has still to state, in sentences: nothing contradicts it yet
 }
 
 // Open says whether there is a contradiction.
@@ -57,7 +58,7 @@ func Find(p Practice) ([]Result, error) {
 	for _, check := range Checks() {
 		f := finding{Practice: p, data: data}
 		check.find(&f)
-		results = append(results, Result{Check: check, Findings: f.said})
+		results = append(results, Result{Check: check, Findings: f.said, Unstated: f.unstated})
 	}
 	return results, nil
 }

@@ -161,8 +161,6 @@ var fixtures = map[string]map[string]struct {
 		"another age":           {changes: []change{{"data/child.json", `"minimum_years": 13`, `"minimum_years": 12`}}, says: "draws the line at 12"},
 	},
 	"operator.blanks": {
-		"no region":           {with: func(w *world) { w.operator.Region = "" }, says: "needs the operator's region"},
-		"nobody at all":       {with: func(w *world) { w.operator = policy.Operator{} }, says: "needs the operator's name"},
 		"dated in the future": {with: func(w *world) { w.today = time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC) }, says: "still to come"},
 	},
 	"support.own-data": {
@@ -281,6 +279,31 @@ func TestUnreadableDataIsAnError(t *testing.T) {
 	} {
 		if found, err := contradictions.Find(contradictions.Practice{Data: data}); err == nil {
 			t.Errorf("%s: found %v", name, found)
+		}
+	}
+}
+
+// What the operator has not stated yet contradicts nothing, and does not agree either.
+func TestUnstatedIsNoContradiction(t *testing.T) {
+	for name, tt := range map[string]struct {
+		operator policy.Operator
+		says     []string
+	}{
+		"everything":    {operator, nil},
+		"no region":     {policy.Operator{Name: operator.Name, Contact: operator.Contact}, []string{"the region, which"}},
+		"nobody at all": {policy.Operator{}, []string{"the name, which", "the region, which", "the contact, which"}},
+	} {
+		w := newWorld(t)
+		w.operator = tt.operator
+		r := one(t, w.find(), "operator.blanks")
+		if r.Open() || len(r.Unstated) != len(tt.says) {
+			t.Errorf("%s: %+v", name, r)
+			continue
+		}
+		for i, says := range tt.says {
+			if !strings.Contains(r.Unstated[i], says) {
+				t.Errorf("%s: %q says nothing of %q", name, r.Unstated[i], says)
+			}
 		}
 	}
 }

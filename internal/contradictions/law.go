@@ -3,6 +3,8 @@ package contradictions
 import (
 	"slices"
 	"strings"
+
+	"github.com/bgremover/bgremover/domain/policy"
 )
 
 // law are the places where the published policy is stricter than the law, unclear, or would
@@ -203,12 +205,17 @@ func atOnce(f *finding) {
 	}
 }
 
+// blanks: what nobody has stated contradicts nothing, and nothing can be compared with it.
 func blanks(f *finding) {
-	for _, promise := range f.Promises {
-		for _, blank := range promise.Needs {
-			if f.Operator.Of(blank) == "" {
-				f.add("The promise %s needs the operator's %s, which is not stated.", promise.ID, blank)
+	for _, blank := range policy.Blanks() {
+		var need []string
+		for _, promise := range f.Promises {
+			if slices.Contains(promise.Needs, blank) {
+				need = append(need, string(promise.ID))
 			}
+		}
+		if len(need) > 0 && f.Operator.Of(blank) == "" {
+			f.lacks("The operator has not stated the %s, which %s needs.", blank, strings.Join(need, ", and so "))
 		}
 	}
 	switch {

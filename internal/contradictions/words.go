@@ -13,12 +13,17 @@ import (
 type finding struct {
 	Practice
 	*data
-	said []string
+	said, unstated []string
 }
 
 // add says that two sides contradict each other.
 func (f *finding) add(format string, args ...any) {
 	f.said = append(f.said, fmt.Sprintf(format, args...))
+}
+
+// lacks says what one side does not say at all, because the operator has not.
+func (f *finding) lacks(format string, args ...any) {
+	f.unstated = append(f.unstated, fmt.Sprintf(format, args...))
 }
 
 // needs holds that a check has something to look at: what is not there agrees with nothing.

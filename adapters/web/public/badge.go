@@ -28,7 +28,7 @@ const (
 	grey  = "#59636e"
 )
 
-// badge is green only when nothing is broken or at risk, and more is kept than not known.
+// badge is green only when nothing is broken or at risk, and more than half of all promises are kept.
 func (n counts) badge() badge {
 	of := fmt.Sprintf("%d of %d kept", n.Kept, n.Total)
 	switch {
@@ -36,7 +36,9 @@ func (n counts) badge() badge {
 		return badge{fmt.Sprintf("%d broken, %s", n.Broken, of), red, "red"}
 	case n.AtRisk > 0:
 		return badge{fmt.Sprintf("%d at risk, %s", n.AtRisk, of), amber, "orange"}
-	case n.Kept <= n.NotEstablished:
+	case 2*n.Kept <= n.Total && n.NotEstablished == 0:
+		return badge{of, grey, "lightgrey"}
+	case 2*n.Kept <= n.Total:
 		return badge{fmt.Sprintf("%d not established, %s", n.NotEstablished, of), grey, "lightgrey"}
 	}
 	return badge{of, green, "brightgreen"}

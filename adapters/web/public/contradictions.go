@@ -16,27 +16,32 @@ type Comparison struct {
 	ID       string   `json:"id"`
 	Title    string   `json:"title"`
 	Compares []string `json:"compares"`
-	State    string   `json:"state"`    // "open" if there is a contradiction, else "none"
-	Findings []string `json:"findings"` // what contradicts what, in sentences
+	State    string   `json:"state"`
+	Findings []string `json:"findings"` // what contradicts what, or what is not stated, in sentences
 }
 
 // The states of a comparison.
 const (
-	ContradictionOpen = "open"
-	ContradictionNone = "none"
+	ContradictionOpen     = "open"
+	ContradictionNone     = "none"
+	ContradictionUnstated = "not stated" // the operator has not said what would be compared
 )
 
 // Open says whether there is a contradiction.
 func (c Comparison) Open() bool { return c.State == ContradictionOpen }
+
+// Unstated says whether the operator has still to state something.
+func (c Comparison) Unstated() bool { return c.State == ContradictionUnstated }
 
 // Contradictions compares everything, now.
 type Contradictions func(ctx context.Context) ([]Comparison, error)
 
 // ContradictionList is what GET /v1/contradictions answers.
 type ContradictionList struct {
-	At     time.Time    `json:"at"`
-	Open   int          `json:"open"`
-	Checks []Comparison `json:"checks"`
+	At       time.Time    `json:"at"`
+	Open     int          `json:"open"`
+	Unstated int          `json:"not_stated"`
+	Checks   []Comparison `json:"checks"`
 }
 
 func (c Contradictions) list(ctx context.Context, now func() time.Time) (ContradictionList, error) {
@@ -48,6 +53,9 @@ func (c Contradictions) list(ctx context.Context, now func() time.Time) (Contrad
 	for _, one := range all {
 		if one.Open() {
 			list.Open++
+		}
+		if one.Unstated() {
+			list.Unstated++
 		}
 	}
 	return list, nil

@@ -122,9 +122,8 @@ func (a *adoption) match(ctx context.Context, tx pgx.Tx) error {
 }
 
 // displace removes queued appends that cannot be any more: they claim a version that an
-// unknown fact has, or repeat its request, or rest on rules that one replaced, or follow on an append that is
-// removed, or rest on rules that it activated. Their
-// callers wait, and learn it.
+// unknown fact has, or repeat its request, or rest on rules that one replaced or that nothing ever activated, or
+// follow on an append that is removed, or rest on rules that it activated. Their callers wait, and learn it.
 func (a *adoption) displace(ctx context.Context, tx pgx.Tx) (int, error) {
 	if len(a.unknown) == 0 {
 		return 0, nil
@@ -147,11 +146,13 @@ func (a *adoption) displace(ctx context.Context, tx pgx.Tx) (int, error) {
 		       union
 		      select q.pos from ledger.requests r join ledger.queue q using (pos) where r.request = any($3)
 		       union
-		      -- What rests on older rules than those that come before it now, or would activate such.
+		      -- What rests on other rules than those that come before it now, or would activate older ones.
 		      select q.pos
 		        from ledger.queue q
 		        left join ledger.activations a using (pos)
-		       where (q.rests_on < $4 or a.revision <= $4) and q.pos <> all($5)
+		       where (q.rests_on < $4 or a.revision <= $4
+		              or q.rests_on > $4 and not exists (select from ledger.activations b where b.revision = q.rests_on))
+		         and q.pos <> all($5)
 		         and not exists (select from ledger.numbers n where n.pos = q.pos)
 		       union
 		      select later.pos

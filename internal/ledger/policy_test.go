@@ -152,3 +152,29 @@ func TestRulesInForceAreAdopted(t *testing.T) {
 		t.Errorf("a decision by older rules: %v", err)
 	}
 }
+
+// What an empty Postgres took in by rules that were never in force is taken back once Kafka says which are.
+func TestDecisionsByOtherRulesAreDisplaced(t *testing.T) {
+	w := newWorld(t)
+	_, stop := w.sequencer()
+	_, err := w.ledger.Append(t.Context(), activation(3))
+	must(t, err)
+	stop()
+
+	again := worldOver(t, embeddedtest.NewDatabase(t), w.cfg)
+	for _, revision := range []int64{2, 4} {
+		told := make(chan error, 1)
+		go func() { _, err := again.ledger.Append(t.Context(), decided(revision)); told <- err }()
+		defer func() {
+			if err := <-told; !errors.Is(err, event.ErrPolicyChanged) {
+				t.Errorf("a decision by revision %d: %v", revision, err)
+			}
+		}()
+	}
+	eventually(t, "both are queued", func() bool {
+		var n int
+		must(t, again.pool.QueryRow(t.Context(), "select count(*) from ledger.queue").Scan(&n))
+		return n == 2
+	})
+	again.sequencer()
+}

@@ -5,8 +5,12 @@ import (
 	"context"
 	"encoding/csv"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -15,6 +19,7 @@ import (
 	"github.com/bgremover/bgremover/adapters/opa"
 	"github.com/bgremover/bgremover/adapters/web"
 	"github.com/bgremover/bgremover/adapters/web/public"
+	"github.com/bgremover/bgremover/adapters/web/scope"
 	"github.com/bgremover/bgremover/domain/policy"
 	"github.com/bgremover/bgremover/internal/fake"
 	"github.com/bgremover/bgremover/internal/register"
@@ -134,6 +139,43 @@ func TestProcessingFiles(t *testing.T) {
 		rows, err := csv.NewReader(got.Body).ReadAll()
 		if err != nil || len(rows) < 4 {
 			t.Errorf("%s has %d rows, %v", target, len(rows), err)
+		}
+	}
+}
+
+// A file is written again when the rules or the day are others, and not for everybody who asks.
+func TestProcessingFilesAreWrittenOnce(t *testing.T) {
+	wrote, revision, now := 0, int64(4), noon
+	p := public.Processing{
+		Register: func() (policy.Register, error) { return policy.Register{Revision: revision}, nil },
+		Now:      func() time.Time { return now },
+		PDF: func(w io.Writer, r policy.Register, at time.Time, whole bool) error {
+			wrote++
+			if wrote == 1 {
+				return errors.New("away")
+			}
+			_, err := fmt.Fprintf(w, "%d %s %t", r.Revision, at.Format(time.DateOnly), whole)
+			return err
+		},
+	}
+	serve := p.AsPDF(true)
+	for _, step := range []struct {
+		change func()
+		says   string
+		wrote  int
+	}{
+		{func() {}, "", 1},
+		{func() {}, "4 2026-03-02 true", 2},
+		{func() { now = now.Add(time.Hour) }, "4 2026-03-02 true", 2},
+		{func() { now = now.AddDate(0, 0, 1) }, "4 2026-03-03 true", 3},
+		{func() { revision++ }, "5 2026-03-03 true", 4},
+	} {
+		step.change()
+		answer := httptest.NewRecorder()
+		r := httptest.NewRequestWithContext(t.Context(), "GET", "/processing.pdf", nil)
+		serve(answer, r.WithContext(scope.With(r.Context(), &scope.Request{Log: slog.New(slog.DiscardHandler)})))
+		if answer.Code == 200 && answer.Body.String() != step.says || answer.Code != 200 && step.says != "" || wrote != step.wrote {
+			t.Errorf("answered %d %s, written %d times; want %q, %d", answer.Code, answer.Body, wrote, step.says, step.wrote)
 		}
 	}
 }

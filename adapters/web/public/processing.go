@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/bgremover/bgremover/adapters/web/answer"
@@ -66,13 +67,39 @@ func (p Processing) ProcessorsCSV() http.HandlerFunc {
 	return p.file("text/csv; charset=utf-8; header=present", "processors.csv", func(w io.Writer, r policy.Register) error { return p.Processors(w, r, p.Now()) })
 }
 
+// written is a file as it was written last. Writing a PDF takes some 20 ms and 15 MB, which strangers can ask
+// for as often as they like.
+type written struct {
+	mu       sync.Mutex
+	revision int64
+	day      string // on which the next review of a contract can become overdue
+	content  []byte
+}
+
+// of returns the file of a revision on a day, and has one caller at a time write it.
+func (f *written) of(revision int64, now time.Time, write func(io.Writer) error) ([]byte, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	day := now.UTC().Format(time.DateOnly)
+	if f.content != nil && f.revision == revision && f.day == day {
+		return f.content, nil
+	}
+	var content bytes.Buffer
+	if err := write(&content); err != nil {
+		return nil, err
+	}
+	f.revision, f.day, f.content = revision, day, content.Bytes()
+	return f.content, nil
+}
+
 // file serves what write writes, whole or not at all.
 func (p Processing) file(kind, name string, write func(io.Writer, policy.Register) error) http.HandlerFunc {
+	var last written
 	return func(w http.ResponseWriter, r *http.Request) {
+		var content []byte
 		register, err := p.Register()
-		var content bytes.Buffer
 		if err == nil {
-			err = write(&content, register)
+			content, err = last.of(register.Revision, p.Now(), func(out io.Writer) error { return write(out, register) })
 		}
 		if err != nil {
 			answer.Fail(w, r, err)
@@ -81,8 +108,8 @@ func (p Processing) file(kind, name string, write func(io.Writer, policy.Registe
 		h := w.Header()
 		h.Set("Content-Type", kind)
 		h.Set("Content-Disposition", `attachment; filename="`+name+`"`)
-		h.Set("Content-Length", strconv.Itoa(content.Len()))
+		h.Set("Content-Length", strconv.Itoa(len(content)))
 		h.Set("Cache-Control", "no-store")
-		_, _ = w.Write(content.Bytes()) // the client may be gone
+		_, _ = w.Write(content) // the client may be gone
 	}
 }

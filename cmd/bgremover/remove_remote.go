@@ -37,14 +37,17 @@ func (r *remoteRemover) close() error {
 	return nil
 }
 
-// remove sends the photo, and waits and sends it again for as long as the service asks to: it takes so many in
-// a minute.
+// remove sends the photo, and waits and sends it again while the service asks to: it takes so many in a minute.
 func (r *remoteRemover) remove(ctx context.Context, photo io.ReadSeeker, out io.Writer) (receipt string, err error) {
+	var waited time.Duration
 	for {
 		receipt, err = r.once(ctx, photo, out)
 		later, ok := errors.AsType[*notYet](err)
 		if !ok {
 			return receipt, err
+		}
+		if waited += later.wait; waited > longestInAll {
+			return "", later.error
 		}
 		r.waits(later.wait)
 		if err := sleep(ctx, later.wait); err != nil {
@@ -63,8 +66,12 @@ type notYet struct {
 	wait time.Duration
 }
 
-// longestWait is how long the service may ask to wait before that counts as a no.
-const longestWait = 10 * time.Minute
+// longestWait is how long the service may ask to wait before that counts as a no, and longestInAll how long it
+// may for one photo, in however many steps.
+const (
+	longestWait  = 10 * time.Minute
+	longestInAll = time.Hour
+)
 
 // later returns what a 429 asks for, if it says when to come back; otherwise the refusal as it is.
 func later(answer *http.Response, refused error) error {

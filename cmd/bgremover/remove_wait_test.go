@@ -48,6 +48,7 @@ func TestRemoveWaitsWhenItIsAskedTo(t *testing.T) {
 		"not at all":         {},
 		"once":               {retry: "60", times: 1, takes: time.Minute},
 		"again and again":    {retry: "60", times: 30, takes: 30 * time.Minute},
+		"for ever":           {retry: "60", times: 1000, fails: "rate_limit_exceeded"},
 		"nobody knows when":  {times: 1, fails: "rate_limit_exceeded"},
 		"a date":             {retry: "Tue, 24 Nov 2026 03:00:00 GMT", times: 1, fails: "rate_limit_exceeded"},
 		"longer than anyone": {retry: "86400", times: 1, fails: "rate_limit_exceeded"},

@@ -11,7 +11,7 @@ import (
 )
 
 // Began says that a visitor did something for the first time on a day that technical data is
-// kept of. All of it is gone after 90 days.
+// kept of. What is sealed in it ends with the day's key; the day itself stays.
 type Began struct {
 	Day     string        `json:"day"` // 2026-11-24, UTC
 	Address personal.Text `json:"address"`

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/open-policy-agent/opa/v1/rego"
+	"github.com/open-policy-agent/opa/v1/topdown"
 	"github.com/open-policy-agent/opa/v1/util"
 
 	"github.com/bgremover/bgremover/domain/event"
@@ -71,7 +72,7 @@ func (q *question) evaluate(ctx context.Context, exact json.RawMessage) (answer,
 	}
 	results, err := q.query.Eval(ctx, rego.EvalInput(input))
 	if err != nil {
-		return answer{}, err
+		return answer{}, withoutValues(err)
 	}
 	if len(results) != 1 || len(results[0].Expressions) != 1 {
 		return answer{}, errUndecided
@@ -86,6 +87,19 @@ func (q *question) evaluate(ctx context.Context, exact json.RawMessage) (answer,
 		return answer{}, errUndecided
 	}
 	return answer{allow: allow, more: members}, nil
+}
+
+// withoutValues says what failed and where. The engine's own words may quote what was asked, and errors are logged and
+// stand in reports of simulations.
+func withoutValues(err error) error {
+	of, ok := errors.AsType[*topdown.Error](err)
+	switch {
+	case !ok:
+		return err
+	case of.Location == nil:
+		return errors.New(of.Code)
+	}
+	return fmt.Errorf("%s at %s:%d", of.Code, of.Location.File, of.Location.Row)
 }
 
 // refusedBy lists the reasons of a no, in order.

@@ -3,6 +3,7 @@ package opa
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -44,5 +45,19 @@ rate := {"decided": true, "allow": true} if input.scope`)
 	_, d, err := p.Rate(t.Context(), usecase.Usage{Scope: usecase.ScopeVisitor, Pixels: 1})
 	if !errors.Is(err, ErrDenied) || d.Outcome != denied || len(d.Input) > 0 {
 		t.Errorf("%+v, %v", d, err)
+	}
+}
+
+// An error says where a rule failed, and nothing of what it was asked.
+func TestErrorsQuoteNothing(t *testing.T) {
+	compiler, err := compile(map[string]*ast.Module{"a/x.rego": ast.MustParseModule(`package a
+
+x := {"decided": true, "allow": time.parse_rfc3339_ns(input.when) > 0}`)})
+	must(t, err)
+	query, err := rego.New(rego.Query("data.a.x"), rego.Compiler(compiler), rego.StrictBuiltinErrors(true)).PrepareForEval(t.Context())
+	must(t, err)
+	_, _, err = (&question{rule: "a.x", query: query}).ask(t.Context(), map[string]any{"when": "Grace Hopper"})
+	if err == nil || strings.Contains(err.Error(), "Grace") || !strings.Contains(err.Error(), "eval_builtin_error") {
+		t.Error(err)
 	}
 }

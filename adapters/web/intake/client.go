@@ -31,7 +31,7 @@ func (c *Clients) Of(r *http.Request) usecase.Client {
 		switch {
 		case !peer.Addr().Unmap().IsLoopback():
 		case len(r.Header.Values("X-Forwarded-For")) > 0:
-			c.warn(r, "a proxy on this machine passes requests on, and --behind-tls-proxy is not set: its visitors count as one")
+			c.warn(r, "a proxy on this machine passes requests on, and --behind-tls-proxy is not set")
 		default:
 			return usecase.ThisMachine
 		}
@@ -40,13 +40,15 @@ func (c *Clients) Of(r *http.Request) usecase.Client {
 	if forwarded, ok := lastHop(r.Header.Values("X-Forwarded-For")); ok {
 		return usecase.NewClient(forwarded, agent)
 	}
-	c.warn(r, "the proxy in front does not append to X-Forwarded-For: its visitors count as one")
+	c.warn(r, "the proxy in front does not append to X-Forwarded-For")
 	return usecase.NewClient(peer.Addr(), agent)
 }
 
 // warn tells the operator once that visitors are not told apart.
-func (c *Clients) warn(r *http.Request, what string) {
-	c.unaddressed.Do(func() { scope.Of(r.Context()).Log.WarnContext(r.Context(), what) })
+func (c *Clients) warn(r *http.Request, why string) {
+	c.unaddressed.Do(func() {
+		scope.Of(r.Context()).Log.WarnContext(r.Context(), "visitors who come by a proxy count as one", "why", why)
+	})
 }
 
 // lastHop returns what the proxy appended, with a port or without. It may have begun a line of its own.

@@ -131,13 +131,13 @@ func unpack(packed *tar.Reader) (map[string][]byte, error) {
 		_, twice := content[name]
 		switch {
 		case !fs.ValidPath(name) || strings.ContainsAny(name, "\\\x00\n"): // a digest tells names by their lines
-			return nil, errArchive(fmt.Sprintf("%q is no path inside it", entry.Name))
+			return nil, errArchive(fmt.Sprintf("%.100q is no path inside it", entry.Name))
 		case entry.Typeflag != tar.TypeReg:
-			return nil, errArchive(fmt.Sprintf("%q is a link, or no plain file", name))
+			return nil, errArchive(fmt.Sprintf("%.100q is a link, or no plain file", name))
 		case !belongs(name):
-			return nil, errArchive(fmt.Sprintf("%q belongs to no bundle", name))
+			return nil, errArchive(fmt.Sprintf("%.100q belongs to no bundle", name))
 		case twice:
-			return nil, errArchive(fmt.Sprintf("%q stands in it twice", name))
+			return nil, errArchive(fmt.Sprintf("%.100q stands in it twice", name))
 		case len(content) == maxFiles:
 			return nil, ErrArchiveSize
 		}
@@ -166,7 +166,7 @@ func bundleOf(content map[string][]byte) (b Bundle, err error) {
 	for name := range content {
 		for above := path.Dir(name); above != "."; above = path.Dir(above) {
 			if _, file := content[above]; file {
-				return Bundle{}, errArchive(fmt.Sprintf("%q is a file and a folder", above))
+				return Bundle{}, errArchive(fmt.Sprintf("%.100q is a file and a folder", above))
 			}
 		}
 	}

@@ -139,6 +139,14 @@ func TestReadArchive(t *testing.T) {
 	}
 }
 
+// Whoever sends an archive does not say how much stands in the log.
+func TestArchivesAreRefusedInFewWords(t *testing.T) {
+	_, err := ReadArchive(archiveOf(t, entry{strings.Repeat("x", 1<<16), "", tar.TypeReg}))
+	if codeOf(err) != codeArchive || len(err.Error()) > 500 {
+		t.Errorf("%d bytes: %.500v", len(err.Error()), err)
+	}
+}
+
 // sparse is an archive with one file that is nothing but a hole. Few bytes say how large that is.
 func sparse(t *testing.T, name string, size int) []byte {
 	t.Helper()

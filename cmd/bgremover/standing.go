@@ -110,10 +110,10 @@ func (s *service) outside(ctx context.Context, now time.Time) (o promises.Outsid
 	} else {
 		o.Purposes = purposesByBasis(register)
 	}
-	if moves, err := s.moves(ctx); err != nil {
+	if providers, err := s.providersNow(ctx, now); err != nil {
 		failed = append(failed, fmt.Errorf("transfers: %w", err))
 	} else {
-		o.Moves = &moves
+		o.Providers = &providers
 	}
 	if len(failed) > 0 {
 		s.log.WarnContext(ctx, "some figures of promises cannot be read", "err", errors.Join(failed...))

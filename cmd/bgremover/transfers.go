@@ -101,9 +101,12 @@ func (s *service) declareTransfers(ctx context.Context) error {
 	return nil
 }
 
-// moves is what the rules in force say now of where data goes.
-func (s *service) moves(ctx context.Context) (m promises.Moves, err error) {
+// providersNow counts those who work for the service, by what the rules in force say now of data going there.
+func (s *service) providersNow(ctx context.Context, now time.Time) (m promises.Providers, err error) {
 	for _, one := range s.providers {
+		if !one.InDate(now) {
+			m.Overdue++
+		}
 		a, err := s.policy.Move(ctx, s.transfer(one))
 		switch {
 		case err != nil:

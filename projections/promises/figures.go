@@ -30,6 +30,7 @@ var figures = []struct {
 	{"abuse.held_up", heldUp},
 	{"sharing.never_permits", neverPermits},
 	{"sharing.disclosures", disclosuresMade},
+	{"sharing.processors", processorsReviewed},
 	{"transfer.without_safeguard", transfersMade},
 	{"basis.purposes", purposesByBasis},
 	// of_operation.go
@@ -49,14 +50,17 @@ func Names() []string {
 // Outside is what figures show that does not follow from this view: other views and tables, as they
 // are at the same moment. What is nil could not be read.
 type Outside struct {
-	Usage    *Usage
-	Requests *Rows          // the log of the API's requests
-	Purposes map[string]int // how many purposes of processing rest on each basis; "" for those without
-	Moves    *Moves
+	Usage     *Usage
+	Requests  *Rows          // the log of the API's requests
+	Purposes  map[string]int // how many purposes of processing rest on each basis; "" for those without
+	Providers *Providers
 }
 
-// Moves are the providers that data goes to now, by what the rule about transfers says of each now.
-type Moves struct{ Allowed, Denied int64 }
+// Providers are those who work for the operator now, by what the rule about transfers says of each now.
+type Providers struct {
+	Allowed, Denied int64
+	Overdue         int64 // of them: their contracts have to be reviewed again
+}
 
 // Usage is what everybody is shown about use.
 type Usage struct {

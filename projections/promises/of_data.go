@@ -168,10 +168,28 @@ func disclosuresMade(s State, _ Outside) policy.Figure {
 	return f
 }
 
+// processorsReviewed: those who work for the operator, and whose contract is to be looked at again. What was signed
+// about the list does not outlive the reviews that it rests on.
+func processorsReviewed(_ State, o Outside) policy.Figure {
+	if o.Providers == nil {
+		return unread()
+	}
+	f := says(policy.Kept, "The contract of everybody who is named was reviewed, and none is to be reviewed again yet.",
+		exact("named as working for the operator", o.Providers.Allowed+o.Providers.Denied, ""),
+		exact("of these, with a review that is overdue", o.Providers.Overdue, ""))
+	switch {
+	case o.Providers.Overdue > 0:
+		f.Standing, f.Why = policy.NotEstablished, fmt.Sprintf("The contracts of %d of those who work for the operator have to be reviewed again.", o.Providers.Overdue)
+	case o.Providers.Allowed+o.Providers.Denied == 0:
+		f.Why = "The operator names nobody who works for them."
+	}
+	return f
+}
+
 // transfersMade: transfers between countries by safeguard, and those without. These must be none. A denial on
 // record stops nobody who uses the provider all the same, so that it is asked what holds now, too.
 func transfersMade(s State, o Outside) policy.Figure {
-	if o.Moves == nil {
+	if o.Providers == nil {
 		return unread()
 	}
 	f := says(policy.Kept, "Every transfer had a safeguard that its rule accepts.")
@@ -193,12 +211,12 @@ func transfersMade(s State, o Outside) policy.Figure {
 		}
 	}
 	f.Values = append(f.Values,
-		exact("providers that data goes to now", o.Moves.Allowed+o.Moves.Denied, ""),
-		exact("of these, denied by the rule", o.Moves.Denied, ""),
+		exact("providers that data goes to now", o.Providers.Allowed+o.Providers.Denied, ""),
+		exact("of these, denied by the rule", o.Providers.Denied, ""),
 		exact("without a safeguard, ever", without, ""))
 	switch {
-	case o.Moves.Denied > 0:
-		f.Standing, f.Why = policy.Broken, fmt.Sprintf("Data goes to %d of those who work for the operator, although the rule denies it.", o.Moves.Denied)
+	case o.Providers.Denied > 0:
+		f.Standing, f.Why = policy.Broken, fmt.Sprintf("Data goes to %d of those who work for the operator, although the rule denies it.", o.Providers.Denied)
 	case without > 0:
 		f.Standing, f.Why = policy.Broken, fmt.Sprintf("%d transfers went ahead that no rule allowed.", without)
 	case all == 0:

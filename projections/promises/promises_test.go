@@ -120,7 +120,7 @@ func sharing(recipient, purpose string) string {
 }
 
 // nowhere: nobody is named to whom data goes.
-var nowhere = promises.Outside{Moves: &promises.Moves{}}
+var nowhere = promises.Outside{Providers: &promises.Providers{}}
 
 // usage is what everybody is shown, in good order.
 var usage = &promises.Usage{Rows: promises.Rows{Oldest: noon.AddDate(0, -11, 0)}, Smallest: 7, Limit: 5}
@@ -308,16 +308,21 @@ func TestFigures(t *testing.T) {
 		{figure: "sharing.disclosures", name: "permitted too late", standing: policy.Broken, facts: on(desk, noon, disclosure.Made{}, disclosure.Permitted{})},
 		{figure: "sharing.disclosures", name: "one permit, made twice", standing: policy.Broken, facts: on(desk, noon, disclosure.Permitted{}, disclosure.Made{}, disclosure.Made{})},
 
+		{figure: "sharing.processors", name: "unknown", standing: policy.NotEstablished},
+		{figure: "sharing.processors", name: "nobody", standing: policy.Kept, outside: nowhere, then: []string{"named as working for the operator: 0"}},
+		{figure: "sharing.processors", name: "reviewed", standing: policy.Kept, outside: promises.Outside{Providers: &promises.Providers{Allowed: 2}}, then: []string{"named as working for the operator: 2"}},
+		{figure: "sharing.processors", name: "one is overdue", standing: policy.NotEstablished, outside: promises.Outside{Providers: &promises.Providers{Allowed: 2, Overdue: 1}}, then: []string{"of these, with a review that is overdue: 1"}},
+
 		{figure: "transfer.without_safeguard", name: "unknown", standing: policy.NotEstablished},
 		{figure: "transfer.without_safeguard", name: "nothing yet", standing: policy.Kept, outside: nowhere, then: []string{"without a safeguard, ever: 0"}},
 		{
-			figure: "transfer.without_safeguard", name: "under clauses", standing: policy.Kept, outside: promises.Outside{Moves: &promises.Moves{Allowed: 1}},
+			figure: "transfer.without_safeguard", name: "under clauses", standing: policy.Kept, outside: promises.Outside{Providers: &promises.Providers{Allowed: 1}},
 			then:  []string{"allowed under scc, ever: 1", "providers that data goes to now: 1", "without a safeguard, ever: 0"},
 			facts: []event.Envelope{decided(on("transfer/x", noon, system.TransferDecided{From: "DE", To: "US", Safeguard: "scc", Allowed: true})[0], "transfer.move", "allow", `{}`)},
 		},
 		{figure: "transfer.without_safeguard", name: "denied, and used no more", standing: policy.Kept, outside: nowhere, facts: on("transfer/x", noon, system.TransferDecided{Safeguard: "none"}), then: []string{"denied with none, ever: 1"}},
 		{
-			figure: "transfer.without_safeguard", name: "denied, and used", standing: policy.Broken, outside: promises.Outside{Moves: &promises.Moves{Allowed: 1, Denied: 1}},
+			figure: "transfer.without_safeguard", name: "denied, and used", standing: policy.Broken, outside: promises.Outside{Providers: &promises.Providers{Allowed: 1, Denied: 1}},
 			facts: on("transfer/x", noon, system.TransferDecided{Safeguard: "none"}), then: []string{"of these, denied by the rule: 1"},
 		},
 		{figure: "transfer.without_safeguard", name: "nobody asked", standing: policy.Broken, outside: nowhere, facts: on("transfer/x", noon, system.TransferDecided{Safeguard: "scc", Allowed: true}), then: []string{"without a safeguard, ever: 1"}},

@@ -42,7 +42,7 @@ type Rules struct {
 
 	State  RulesState
 	Stored time.Time
-	Since  time.Time // when its state began, if a fact began it
+	Since  time.Time // when its state began
 	Seq    int64     // of that fact
 }
 
@@ -71,7 +71,24 @@ func (l ListRules) Do(ctx context.Context) ([]Rules, error) {
 		all = append(all, r)
 	}
 	slices.SortFunc(all, func(a, b Rules) int { return cmp.Compare(b.Revision, a.Revision) })
+	overtake(all)
 	return all, nil
+}
+
+// overtake has the state of what was replaced or passed over begin with the activation that did it: that of the
+// next higher revision that was ever in force.
+func overtake(newestFirst []Rules) {
+	var by Rules
+	for i := range newestFirst {
+		r := &newestFirst[i]
+		whole := *r
+		if by.Active && (r.State == RulesReplaced || r.State == RulesPassed) {
+			r.Since, r.Seq = by.Since, by.Seq
+		}
+		if r.Active {
+			by = whole // nothing follows an activation in its stream
+		}
+	}
 }
 
 func stateOf(b policy.Bundle, inForce int64) RulesState {

@@ -199,8 +199,15 @@ func TestOvertakenRules(t *testing.T) {
 	w.step("six approved", w.approve(adaLovelace, 6, "s6"), nil)
 	w.step("five approved", w.approve(adaLovelace, 5, "s5"), policy.ErrOlder)
 	w.step("five proposed anew", w.propose(graceHopper, 5, "s5"), policy.ErrOlder)
-	if got := w.states(); got[0] != usecase.RulesInUse || got[1] != usecase.RulesPassed {
+	if got := w.states(); got[0] != usecase.RulesInUse || got[1] != usecase.RulesPassed || got[2] != usecase.RulesReplaced {
 		t.Errorf("states %q", got)
+	}
+	all, err := usecase.ListRules{Record: w.record, Stored: w, Rules: w}.Do(t.Context())
+	w.step("listing", err, nil)
+	for _, r := range all { // all three states began with one fact
+		if r.Seq != all[0].Seq || !r.Since.Equal(all[0].Since) {
+			t.Errorf("revision %d is %s since fact %d, want %d", r.Revision, r.State, r.Seq, all[0].Seq)
+		}
 	}
 	w.step("a release with five", w.release(5), policy.ErrOlder)
 }

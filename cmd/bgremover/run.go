@@ -243,11 +243,16 @@ func (s *service) chores() []chore {
 }
 
 // tidy removes what has ended by itself: leases, links and sessions, what views hold again that was deleted
-// before, and what a rebuild left.
+// before, and what a rebuild left. Views wait for a clock that is believed: figures of promises would forget what
+// went wrong in the last month.
 func (s *service) tidy(ctx context.Context) error {
 	_, work := postgres.PurgeWork(ctx, s.ground.pool)
 	_, sessions := postgres.PurgeSessions(ctx, s.ground.pool, s.clock.Now())
-	return errors.Join(work, sessions, s.views.Purge(ctx, s.clock.Now()))
+	sure, err := s.retention.lookAtClock(ctx)
+	if err == nil && sure {
+		err = s.views.Purge(ctx, s.clock.Now())
+	}
+	return errors.Join(work, sessions, err)
 }
 
 // recordWorks says whether an append would be answered.

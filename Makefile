@@ -43,7 +43,7 @@ run: setup-full build ## Start the service with the full model and print its add
 test: browser setup check mutants promises ## Check format, lint, vet, and run every test with the race detector
 	$(PYTHON) -m unittest discover -q -s deploy/setup -p '*_test.py'
 	$(PYTHON) -m unittest discover -q -s deploy/dev -p '*_test.py'
-	$(TOOL) gotestsum --format pkgname --format-hide-empty-pkg -- -race -timeout 15m -parallel 4 $(BROWSER) ./...
+	$(TOOL) gotestsum --format pkgname --format-hide-empty-pkg -- -race -timeout 30m -parallel 4 $(BROWSER) ./...
 ifeq ($(CHROMIUM),)
 	@echo "browser tests NOT RUN (no Chromium found; install it, or set CHROMIUM to its path)"
 endif

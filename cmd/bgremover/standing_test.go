@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"net/http"
 	"slices"
@@ -30,21 +31,25 @@ func TestPromisesOfALiveService(t *testing.T) {
 	if _, errOut, code := bgremover(t, "audit", "--data", data); code != 0 {
 		t.Fatalf("audit: %s", errOut)
 	}
-	until(t, "the promises that a photo's life shows", func() bool {
-		_, of = s.promises()
-		return of["image.delete-on-download"].State == "kept" && of["image.delete-24h"].State == "kept" && of["region.declared"].State == "kept"
-	})
 	want := map[policy.ID]string{
+		"image.delete-on-download": "kept", "image.delete-24h": "kept", "region.declared": "kept",
 		"image.no-training": "kept", "image.no-view": "kept", "image.no-permanent-store": "kept", "account.free-tier": "kept",
 		"usage.anonymous": "kept", "usage.keep-12m": "kept", "tech.keep-90d": "kept", "share.none": "kept", "transfer.safeguards": "kept", "basis.stated": "kept",
 		"policy.dated": "kept", "usage.improve": "kept", "cookie.no-ads": "kept",
 		"model.licensed": "not established", "secure.firewall": "not established", "right.access": "not built",
 	}
-	for id, state := range want {
-		if got := of[id]; got.State != state {
-			t.Errorf("%s is %s because %q, not %s", id, got.State, got.Why, state)
+	var wrong []string
+	t.Cleanup(func() { t.Log(wrong) })
+	until(t, "the promises that a photo's life and an audit show", func() bool {
+		_, of = s.promises()
+		wrong = nil
+		for id, state := range want {
+			if got := of[id]; got.State != state {
+				wrong = append(wrong, fmt.Sprintf("%s is %s because %q, not %s", id, got.State, got.Why, state))
+			}
 		}
-	}
+		return len(wrong) == 0
+	})
 	after, _ := s.promises()
 	for _, one := range after.Promises {
 		if one.State == "broken" || one.State == "at risk" {

@@ -31,7 +31,6 @@ func BenchmarkFollow(b *testing.B) {
 		db := open(b)
 		p := newProjector(b, db, remembering(values...), view)
 		p.Hurry(batch)
-		p.Patient()
 		if err := p.Prepare(b.Context()); err != nil {
 			b.Fatal(err)
 		}

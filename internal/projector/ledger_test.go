@@ -60,7 +60,6 @@ func TestFollowsTheLedger(t *testing.T) {
 			t.Fatal(err)
 		}
 		p.Hurry(2)
-		p.Patient()
 		stop := start(p)
 		if err := p.WaitFor(t.Context(), "total", map[int]int64{5: 3, len(topic): 7}[end]); err != nil {
 			t.Fatalf("%v (%+v)", err, p.Health())

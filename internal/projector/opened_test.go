@@ -88,7 +88,6 @@ func followPeople(t *testing.T, k *keys, record *memory) (*pgxpool.Pool, *projec
 		t.Fatal(err)
 	}
 	p.Hurry(10)
-	p.Patient()
 	t.Cleanup(start(p))
 	through, _ := record.published(t.Context())
 	for _, view := range []string{"people", "total"} {

@@ -69,7 +69,6 @@ func TestLostAnswerToACommit(t *testing.T) {
 		return left, 0
 	}
 	p := newProjector(t, db, record, total)
-	p.Patient()
 	defer start(p)()
 	if err := p.WaitFor(t.Context(), "total", 3); err != nil {
 		t.Fatal(err)
@@ -89,7 +88,6 @@ func TestDatabaseRestarts(t *testing.T) {
 	db := openDSN(t, server.DSN())
 	record := remembering(1, 2)
 	p := newProjector(t, db, record, total)
-	p.Patient()
 	defer start(p)()
 	if err := p.WaitFor(t.Context(), "total", 2); err != nil {
 		t.Fatal(err)

@@ -47,7 +47,6 @@ func TestSameRowsWhateverHappens(t *testing.T) {
 			record.facts = facts[:to]
 			p := newProjector(t, db, record, view)
 			p.Hurry(rapid.IntRange(1, 20).Draw(t, "batch"))
-			p.Patient()
 			stop := start(p)
 			if err := p.WaitFor(context.Background(), "total", int64(to)); err != nil {
 				t.Fatalf("wait: %v (%+v)", err, p.Health())
@@ -78,8 +77,6 @@ func TestOneWorksAndAnotherTakesOver(t *testing.T) {
 	db := open(t)
 	record := remembering(1, 2, 3)
 	first, second := newProjector(t, db, record, total), newProjector(t, db, record, total)
-	first.Patient()
-	second.Patient()
 
 	stopFirst := start(first)
 	until(t, "the first follows", func() bool { return state(first) == projector.Following })
@@ -123,7 +120,6 @@ func TestOvertakenProjectorChangesNothing(t *testing.T) {
 	db := open(t)
 	record := remembering(1, 2)
 	p := newProjector(t, db, record, total)
-	p.Patient()
 	defer start(p)()
 	if err := p.WaitFor(t.Context(), "total", 2); err != nil {
 		t.Fatal(err)
@@ -314,6 +310,7 @@ func TestWaitFor(t *testing.T) {
 	db := open(t)
 	record := remembering(1)
 	p := newProjector(t, db, record, total)
+	p.Patience(100 * time.Millisecond)
 	if err := p.Prepare(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -333,8 +330,8 @@ func TestWaitFor(t *testing.T) {
 		t.Errorf("a view that does not exist: %v", err)
 	}
 
+	p.Patience(time.Minute)
 	elsewhere := newProjector(t, db, record, total)
-	p.Patient()
 	waited := make(chan error)
 	go func() { waited <- p.WaitFor(context.Background(), "total", 2) }()
 	defer start(elsewhere)()

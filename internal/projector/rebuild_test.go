@@ -60,7 +60,6 @@ func following(t *testing.T, record *memory, views ...projector.View) (*pgxpool.
 	t.Helper()
 	db := open(t)
 	p := newProjector(t, db, record, views...)
-	p.Patient()
 	stop := start(p)
 	t.Cleanup(stop)
 	through, _ := record.published(t.Context())
@@ -186,7 +185,6 @@ func TestRebuildFromNothing(t *testing.T) {
 		t.Fatalf("%+v, %v", reports, err)
 	}
 	p := newProjector(t, db, record, sums)
-	p.Patient()
 	defer start(p)()
 	record.add(1, 2, 3)
 	if err := p.WaitFor(t.Context(), "sums", 53); err != nil {
@@ -286,7 +284,6 @@ func TestRebuiltIsWhatWasLive(t *testing.T) {
 		record := remembering(rapid.SliceOfN(rapid.Int64Range(0, 50), 1, 60).Draw(t, "facts")...)
 		p := newProjector(t, db, record, sums)
 		p.Hurry(rapid.IntRange(1, 20).Draw(t, "live batch"))
-		p.Patient()
 		stop := start(p)
 		defer stop()
 		if err := p.WaitFor(context.Background(), "sums", int64(len(record.facts))); err != nil {
@@ -398,7 +395,6 @@ func TestRebuildOfAStoppedView(t *testing.T) {
 	}
 	db := open(t)
 	p := newProjector(t, db, record, broken)
-	p.Patient()
 	defer start(p)()
 	until(t, "the view stops", func() bool { return state(p) == projector.Stopped })
 	if h := p.Health()[0]; h.Seq != 14 || h.At != 15 {

@@ -95,7 +95,6 @@ func TestSkip(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.Hurry(10)
-	p.Patient()
 	stop := start(p)
 	defer stop()
 	rebuild := projector.Rebuild{Config: config, Published: record.published, Now: noon.UTC}

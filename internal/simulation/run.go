@@ -64,6 +64,18 @@ type job struct {
 	err     error
 }
 
+// ask asks both bundles. Rules that nobody has put in force may make the engine panic: that ends the
+// simulation, and not the service.
+func (j *job) ask(ctx context.Context, candidate Rules) {
+	defer close(j.done)
+	defer func() {
+		if cause := recover(); cause != nil {
+			j.err = fmt.Errorf("asking %s made the policy engine panic (%T)", j.rule, cause) // no values: they may be of a question
+		}
+	}()
+	j.verdict, j.err = judge(ctx, j.own, candidate, j.rule, j.input)
+}
+
 // item is what is counted, in the order of the record.
 type item struct {
 	asked    asked
@@ -84,8 +96,7 @@ func Run(ctx context.Context, c Config) (Report, error) {
 	for range c.Workers {
 		hands.Go(func() {
 			for j := range jobs {
-				j.verdict, j.err = judge(ctx, j.own, c.Candidate, j.rule, j.input)
-				close(j.done)
+				j.ask(ctx, c.Candidate)
 			}
 		})
 	}

@@ -260,6 +260,16 @@ func TestACandidateThatDecidesNothing(t *testing.T) {
 	}
 }
 
+// Rules that break the engine end their simulation, and nothing else.
+func TestACandidateThatPanics(t *testing.T) {
+	all := facts(decided("retention.due", "allow", `{"n":1}`), decided("retention.due", "allow", `{"n":2}`))
+	breaks := func(string, map[string]any) (bool, string, error) { panic("Grace Hopper") }
+	_, err := simulation.Run(t.Context(), over(all, &table{revision: 4, answer: yes}, &table{revision: 5, answer: breaks}))
+	if err == nil || !strings.Contains(err.Error(), "fact 1: asking retention.due made the policy engine panic") || strings.Contains(err.Error(), "Grace") {
+		t.Errorf("got %v", err)
+	}
+}
+
 // The same record gives the same report, whatever the cores do, and its counts add up.
 func TestReportsAreReproducible(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

@@ -56,6 +56,7 @@ func TestDecideUpload(t *testing.T) {
 		"largest":         {when: func(u *image.Upload) { u.Bytes = image.MaxBytes }, then: withSize(uploaded, image.UpTo25MiB)},
 		"too large":       {when: func(u *image.Upload) { u.Bytes = image.MaxBytes + 1 }, fails: image.ErrTooLarge},
 		"no deadline":     {when: func(u *image.Upload) { u.Due = time.Time{} }, fails: image.ErrNoDeadline},
+		"due too late":    {when: func(u *image.Upload) { u.Due = u.At.Add(24*time.Hour + time.Nanosecond) }, fails: image.ErrNoDeadline},
 		"due at once":     {when: func(u *image.Upload) { u.Due = u.At }, fails: image.ErrNoDeadline},
 		"twice":           {given: []image.Event{uploaded}, fails: image.ErrDuplicate},
 		"again once gone": {given: []image.Event{uploaded, deleted}, fails: image.ErrDuplicate},
@@ -155,7 +156,7 @@ func TestNoUploadWithoutDeadline(t *testing.T) {
 			At:    noon,
 		}
 		got, err := image.DecideUpload(image.Image{}, cmd)
-		if err == nil && !got.Due.After(cmd.At) {
+		if err == nil && (!got.Due.After(cmd.At) || got.Due.After(noon.Add(24*time.Hour))) {
 			t.Fatalf("recorded without a deadline: %+v", got)
 		}
 	})

@@ -26,6 +26,9 @@ type Upload struct {
 	At         time.Time
 }
 
+// Longest is how long a picture may be kept, whichever rules are in force (promise image.delete-24h).
+const Longest = 24 * time.Hour
+
 // DecideUpload returns the fact that follows from accepting u, or why it is refused.
 func DecideUpload(img Image, u Upload) (Uploaded, error) {
 	switch {
@@ -35,7 +38,7 @@ func DecideUpload(img Image, u Upload) (Uploaded, error) {
 		return Uploaded{}, ErrEmpty
 	case u.Bytes > MaxBytes:
 		return Uploaded{}, ErrTooLarge
-	case !u.Due.After(u.At):
+	case !u.Due.After(u.At), u.Due.Sub(u.At) > Longest:
 		return Uploaded{}, ErrNoDeadline
 	}
 	return Uploaded{

@@ -88,6 +88,16 @@ func (r *retention) Earlier(ctx context.Context, kind string) (all []usecase.Ear
 	return all, err
 }
 
+// holdsKind says whether a live hold keeps things of a kind, where the rules let it.
+func (r *retention) holdsKind(ctx context.Context, kind string) (bool, error) {
+	held, err := r.Held(ctx)
+	if err != nil || len(held[kind]) == 0 {
+		return false, err
+	}
+	may, _, err := r.s.policy.Hold(ctx, kind)
+	return may, err
+}
+
 // heldKeys returns the kinds of keys whose end a hold stops, where the rules let it. A view that is made anew, or is
 // behind, does not know yet what is held.
 func (r *retention) heldKeys(ctx context.Context) (keys []string, err error) {

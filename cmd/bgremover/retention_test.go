@@ -322,6 +322,9 @@ func TestHoldOutlivesThePeriod(t *testing.T) {
 			t.Errorf("a key that is on hold ended: %s", l.Data)
 		}
 	}
+	if out, _, _ := bgremover(t, "audit", "--data", data); !strings.Contains(out, "table.held") || strings.Contains(out, "table.overdue") {
+		t.Errorf("an audit says of what is on hold:\n%s", out)
+	}
 }
 
 // retention asks the service how it stands.

@@ -46,7 +46,7 @@ func (s *service) openSentinel(ctx context.Context) error {
 	s.lookout = look
 	s.sentinel = &usecase.Sentinel{
 		Record: s.ledger, Custody: inCustody{s}, Keys: look, Blobs: s.blobs, Retention: s.policy,
-		Tables: agedTables{look}, Limits: s.policy, Files: dataFiles{s.cfg.Data, s.cfg.BlobDir()}, Checks: s.liveChecks(),
+		Tables: agedTables{look, s.retention.holdsKind}, Limits: s.policy, Files: dataFiles{s.cfg.Data, s.cfg.BlobDir()}, Checks: s.liveChecks(),
 		Signer: auditSigner{s.logKeys}, Now: s.milliseconds, Wall: time.Now,
 	}
 	return nil
@@ -180,7 +180,10 @@ func asCustody(found []custody.Picture, err error) ([]usecase.InCustody, error) 
 }
 
 // agedTables knows the tables whose rows have a period, and how old their oldest row is.
-type agedTables struct{ look *postgres.Sentinel }
+type agedTables struct {
+	look *postgres.Sentinel
+	held func(ctx context.Context, kind string) (bool, error)
+}
 
 // aged are the tables by name, each with a query for when its oldest row began. Wall marks those that
 // the database's clock stamps.
@@ -212,7 +215,13 @@ func (t agedTables) Tables(ctx context.Context) ([]usecase.AgedTable, error) {
 	if visits.Oldest, err = t.look.OldestKey(ctx, "visit"); err != nil {
 		return nil, err
 	}
-	return append(all, visits), nil
+	all = append(all, visits)
+	for i := range all {
+		if all[i].Held, err = t.held(ctx, all[i].Kind); err != nil {
+			return nil, fmt.Errorf("ask what is held: %w", err)
+		}
+	}
+	return all, nil
 }
 
 // dataFiles looks for pictures in clear among the files of the service, wherever they may lie but
@@ -223,7 +232,8 @@ type dataFiles struct{ data, blobs string }
 func (d dataFiles) Look(ctx context.Context) ([]system.Finding, error) {
 	var found int64
 	for _, folder := range []string{d.data, filepath.Join(d.blobs, "unfinished")} {
-		err := filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
+		// With a separator at its end, a folder that is reached by a link is looked into, too.
+		err := filepath.WalkDir(folder+string(filepath.Separator), func(path string, entry fs.DirEntry, err error) error {
 			switch {
 			case errors.Is(err, fs.ErrNotExist): // gone meanwhile
 				return nil

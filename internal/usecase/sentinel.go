@@ -124,7 +124,7 @@ func (s *Sentinel) Do(ctx context.Context, progress func(AuditProgress)) (Audit,
 	run.compare(ctx)
 	run.settle(ctx)
 	if ctx.Err() != nil {
-		return Audit{}, ctx.Err() // the process ends: there is nothing to record
+		return run.brokenOff(ctx)
 	}
 	if run.whole() && run.found[finding{codeUnsealed, promiseOf[codeUnsealed]}] == 0 { // or it is looked at again
 		s.headsFrom = run.wall.Add(-headsAgain)
@@ -156,6 +156,16 @@ type auditRun struct {
 	suspects []suspect
 	trouble  []error // anything here means that not everything was seen
 	leftover error   // what could not be removed
+}
+
+// brokenOff ends an audit whose process ends, or whose caller is gone. What it removed is gone, and the record has to know.
+func (r *auditRun) brokenOff(ctx context.Context) (done Audit, err error) {
+	if r.removed > 0 {
+		lasts, cancel := lasting(ctx)
+		defer cancel()
+		done, err = r.record(lasts, r.fact())
+	}
+	return done, errors.Join(ctx.Err(), err)
 }
 
 // finding is what is counted together.

@@ -17,6 +17,7 @@ const (
 	codeKeyUnknown   = "key.unknown"        // the record knows no such picture
 
 	codeTable    = "table.overdue" // rows older than their period
+	codeHeld     = "table.held"    // the same, kept by a legal hold
 	codeForeign  = "file.foreign"  // a file that is nobody's, where objects are
 	codePlain    = "file.unsealed" // a picture in clear, outside the store
 	codeNoPeriod = "table.without_period"

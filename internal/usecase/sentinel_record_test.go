@@ -243,3 +243,20 @@ func TestAuditEndsWithItsContext(t *testing.T) {
 		}
 	}
 }
+
+// Whoever asked for an audit goes away while it removes: what it removed is recorded all the same.
+func TestAuditThatIsBrokenOffRecordsWhatItRemoved(t *testing.T) {
+	p := newPost()
+	p.kept(t, noon.Add(24*time.Hour))
+	p.put(t, original(p.newImage()), time.Hour)
+	ctx, leave := context.WithCancel(t.Context())
+	p.shelf.gone = leave
+	done, err := p.sentinel.Do(ctx, nil)
+	if !errors.Is(err, context.Canceled) || done.Seq == 0 || done.Fact.Removed != 1 || !done.Fact.Whole {
+		t.Errorf("got %+v, %v", done, err)
+	}
+	facts, err := p.record.Load(t.Context(), system.AuditStream(p.at))
+	if err != nil || len(facts) != 1 {
+		t.Errorf("recorded %+v, %v", facts, err)
+	}
+}

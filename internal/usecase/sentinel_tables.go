@@ -21,6 +21,7 @@ type AgedTable struct {
 	Promise string
 	Oldest  time.Time // when the oldest row began; zero: there is none
 	Wall    bool      // its rows are stamped by the database's clock, and not by the service's time
+	Held    bool      // a legal hold keeps its rows, where their kind lets it
 }
 
 // RetentionLimits is the rule that says by when a thing of a kind is gone at the latest.
@@ -60,7 +61,11 @@ func (r *auditRun) lookAtTables(ctx context.Context) error {
 		if t.Wall {
 			now = r.wall
 		}
-		if now.After(due.Add(purgedWithin)) {
+		switch {
+		case !now.After(due.Add(purgedWithin)):
+		case t.Held:
+			r.noteOf(codeHeld, t.Promise, 1)
+		default:
 			r.noteOf(codeTable, t.Promise, 1)
 		}
 	}

@@ -27,6 +27,7 @@ import (
 // anything.
 type shelf struct {
 	fake.Blobs
+	gone   func() // called when an object was removed
 	wall   time.Time
 	ages   map[string]time.Duration
 	listed func(context.Context, []usecase.Blob, func(usecase.Blob) error) error // nil: honestly
@@ -36,6 +37,14 @@ type shelf struct {
 func (s *shelf) Open(ctx context.Context, name string) (io.ReadCloser, int64, error) {
 	s.opened++
 	return s.Blobs.Open(ctx, name)
+}
+
+func (s *shelf) Delete(ctx context.Context, name string) error {
+	err := s.Blobs.Delete(ctx, name)
+	if s.gone != nil {
+		s.gone()
+	}
+	return err
 }
 
 func (s *shelf) List(ctx context.Context, each func(usecase.Blob) error) error {
@@ -302,6 +311,15 @@ func TestSentinelFinds(t *testing.T) {
 				p.tables = tables{{Kind: "analytics", Promise: "usage.keep-12m", Oldest: noon.Add(-365*24*time.Hour - 2*time.Hour - time.Second)}}
 			},
 			found: map[string]int64{"table.overdue": 1}, broken: true,
+		},
+		"a table past its period, on hold": {
+			given: func(_ *testing.T, p *post) {
+				p.tables = tables{
+					{Kind: "analytics", Promise: "usage.keep-12m", Oldest: noon.Add(-365*24*time.Hour - 2*time.Hour - time.Second), Held: true},
+					{Kind: "analytics", Promise: "usage.keep-12m", Oldest: noon, Held: true},
+				}
+			},
+			found: map[string]int64{"table.held": 1},
 		},
 		"files where none may be": {
 			given: func(_ *testing.T, p *post) { p.files = files{{Code: "file.unsealed", Promise: "x", Count: 3}} },

@@ -27,8 +27,8 @@ func (p *Policy) Disclose(ctx context.Context, q usecase.SharingQuestion) (discl
 // accounts, nobody has objected to: objection, restriction and Global Privacy Control are no.
 func (p *Policy) Share(ctx context.Context, q usecase.SharingQuestion) (disclosure.Verdict, event.Decision, error) {
 	return p.question("sharing.share").verdict(ctx, map[string]any{
-		"basis": q.Basis, "category": q.Category, "expires": text(q.Expires), "fields": slices.Clone(q.Fields), "gpc": false,
-		"now": text(q.Now), "objected": false, "purpose": q.Purpose, "recipient": q.Recipient, "restricted": false,
+		"approvals": int64(q.Approvals), "basis": q.Basis, "category": q.Category, "expires": text(q.Expires), "fields": slices.Clone(q.Fields),
+		"gpc": false, "now": text(q.Now), "objected": false, "purpose": q.Purpose, "recipient": q.Recipient, "restricted": false,
 	})
 }
 

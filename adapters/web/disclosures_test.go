@@ -103,7 +103,7 @@ func (d *desk) config(work officer.DeskWork) *officer.Desk {
 		Choices: func() (officer.Choices, error) {
 			return officer.Choices{
 				Senders: []string{"authority", "partner"}, Categories: []string{"image", "technical"}, Bases: []string{"order", "consent"},
-				Purposes: []string{"introduction", "training"}, Approvals: map[string]int64{"technical": 2},
+				Purposes: []string{"introduction", "training"}, Approvals: func(_, category string) int64 { return map[string]int64{"technical": 2}[category] },
 			}, nil
 		},
 	}

@@ -49,7 +49,7 @@ func (s *service) deskChoices() (officer.Choices, error) {
 		Categories: words.Categories,
 		Bases:      append([]string{disclosure.Order, disclosure.TreatyOrder, disclosure.NoDocument}, words.Bases...),
 		Purposes:   words.Purposes,
-		Approvals:  words.Approvals,
+		Approvals:  known.Approvals,
 	}, nil
 }
 

@@ -28,13 +28,19 @@ type Data struct {
 		Why        string
 		Source     string
 	}
-	recipients  map[string]struct{ Role string }
+	recipients  map[string]recipient
 	purposes    map[string]struct{}
 	categories  map[string]struct{}
 	bases       map[string]struct{ Source string }
 	periods     map[string]period
 	grants      map[string]map[string]map[string]grant // by recipient, purpose and category
 	disclosable map[string]struct{ Approvals int64 }
+}
+
+type recipient struct {
+	Role      string
+	Never     bool
+	Approvals int64
 }
 
 type activity struct {
@@ -78,20 +84,28 @@ func Load(revision int64, data map[string]any) (*Data, error) {
 // Words are what a request for data is written down with.
 type Words struct {
 	Recipients, Categories, Bases, Purposes []string
-	Approvals                               map[string]int64 // that a category takes, of authorities
 }
 
 // Words lists them, with the picture, which is asked for and never given.
 func (d *Data) Words() Words {
-	w := Words{Recipients: keys(d.recipients), Bases: keys(d.bases), Purposes: keys(d.purposes), Approvals: map[string]int64{}}
-	for category, entry := range d.disclosable {
-		w.Categories = append(w.Categories, category)
-		w.Approvals[category] = entry.Approvals
-	}
-	w.Categories = append(append(w.Categories, keys(d.categories)...), "image")
+	w := Words{Recipients: keys(d.recipients), Bases: keys(d.bases), Purposes: keys(d.purposes)}
+	w.Categories = append(append(keys(d.disclosable), keys(d.categories)...), "image")
 	slices.Sort(w.Categories)
 	w.Categories = slices.Compact(w.Categories)
 	return w
+}
+
+// Approvals is how many members of staff have to approve before anything of a category goes to a
+// recipient; an authority is none that the data has. It is 0 where none have to, and where nothing is ever given.
+func (d *Data) Approvals(recipient, category string) int64 {
+	switch r, known := d.recipients[recipient]; {
+	case !known:
+		return d.disclosable[category].Approvals
+	case r.Never:
+		return 0
+	default:
+		return r.Approvals
+	}
 }
 
 // Of makes the register for an operator in a country, and the providers that they named.

@@ -116,6 +116,14 @@ func (d *desk) register(change func(*usecase.Registration)) id.Disclosure {
 	return which
 }
 
+// permit has a request approved by two, and decided.
+func (d *desk) permit(which id.Disclosure) {
+	d.t.Helper()
+	d.must(d.Approve(d.t.Context(), d.ada, which))
+	d.must(d.Approve(d.t.Context(), d.jean, which))
+	d.must(d.Decide(d.t.Context(), d.grace, which))
+}
+
 func (d *desk) story(which id.Disclosure) (names []string, last event.Envelope) {
 	d.t.Helper()
 	facts, err := d.record.Load(d.t.Context(), disclosure.Stream(which))
@@ -210,6 +218,10 @@ func TestDisclosureRefusesWhatIsNeverGiven(t *testing.T) {
 		"training, on pictures":          {partner("training", "image"), "sharing.share", []string{"undecided"}},
 		"a sale":                         {partner("sale", "account"), "sharing.share", []string{"never"}},
 		"advertising":                    {partner("advertising", "account"), "sharing.share", []string{"never"}},
+		"a partner, for more than granted": {func(r *usecase.Registration) {
+			partner("introduction", "account")(r)
+			r.Fields = []string{"password"}
+		}, "sharing.share", []string{"approvals", "fields"}},
 		"who trains models":              {func(r *usecase.Registration) { partner("introduction", "account")(r); r.From = "model_trainer" }, "sharing.share", []string{"never"}},
 		"a data broker":                  {func(r *usecase.Registration) { partner("introduction", "account")(r); r.From = "data_broker" }, "sharing.share", []string{"never"}},
 		"no document":                    {func(r *usecase.Registration) { r.Basis = disclosure.NoDocument }, "sharing.disclose", []string{"approvals", "document"}},
@@ -244,11 +256,35 @@ func partner(purpose, category string) func(*usecase.Registration) {
 	}
 }
 
+// A partner's request waits for two approvals, as an authority's does, and stays open until then; who works for
+// us under a contract needs none.
+func TestDisclosureToAPartnerTakesTwoApprovals(t *testing.T) {
+	d := newDesk(t)
+	which := d.register(partner("introduction", "account"))
+	for _, approve := range []usecase.Officer{d.ada, d.jean} {
+		if err := d.Decide(t.Context(), d.grace, which); !errors.Is(err, disclosure.ErrApprovals) {
+			t.Errorf("decided too early: %v", err)
+		}
+		d.must(d.Approve(t.Context(), approve, which))
+	}
+	d.must(d.Decide(t.Context(), d.grace, which))
+	if names, last := d.story(which); names[len(names)-1] != "disclosure.permitted.v1" || last.Decision == nil || last.Decision.Rule != "sharing.share" {
+		t.Errorf("%v, %+v", names, last.Decision)
+	}
+	processor := d.register(func(r *usecase.Registration) {
+		r.From, r.Purpose, r.Category, r.Basis, r.Fields = "payment_processor", "payment", "billing", "contract", []string{"email"}
+	})
+	d.must(d.Decide(t.Context(), d.grace, processor))
+	if names, _ := d.story(processor); names[len(names)-1] != "disclosure.permitted.v1" {
+		t.Errorf("for a processor: %v", names)
+	}
+}
+
 // What the service does not hold is answered with nothing, and that is in the record.
 func TestDisclosureOfWhatIsNotHeld(t *testing.T) {
 	d := newDesk(t)
 	which := d.register(partner("introduction", "account"))
-	d.must(d.Decide(t.Context(), d.ada, which)) // partners need consent, and no approvals
+	d.permit(which)
 	sealed, err := d.Make(t.Context(), d.ada, which)
 	if !errors.Is(err, disclosure.ErrNoData) || sealed != nil {
 		t.Errorf("made %d bytes, %v", len(sealed), err)
@@ -262,9 +298,7 @@ func TestDisclosureOfWhatIsNotHeld(t *testing.T) {
 func TestDisclosureIsDecidedAgainWhenMade(t *testing.T) {
 	d := newDesk(t)
 	which := d.register(func(*usecase.Registration) {})
-	d.must(d.Approve(t.Context(), d.ada, which))
-	d.must(d.Approve(t.Context(), d.jean, which))
-	d.must(d.Decide(t.Context(), d.ada, which))
+	d.permit(which)
 	d.now = d.now.Add(25 * time.Hour)
 	if _, err := d.Make(t.Context(), d.ada, which); !errors.Is(err, disclosure.ErrDecided) {
 		t.Errorf("made: %v", err)

@@ -25,8 +25,9 @@ package sharing
 #   - input:
 #       type: object
 #       additionalProperties: false
-#       required: [basis, category, expires, fields, gpc, now, objected, purpose, recipient, restricted]
+#       required: [approvals, basis, category, expires, fields, gpc, now, objected, purpose, recipient, restricted]
 #       properties:
+#         approvals: {type: integer, minimum: 0}
 #         basis: {type: string, enum: [consent, contract, explicit_consent, legal_obligation, legitimate_interest, right]}
 #         category: {type: string, enum: [account, billing, health, sealed, support]}
 #         expires: {type: string, format: date-time}
@@ -42,7 +43,10 @@ package sharing
 default share := {"decided": false, "allow": false}
 
 share := {"decided": true, "allow": false, "refused_by": {"never"}} if {
-	object.keys(input) == {"basis", "category", "expires", "fields", "gpc", "now", "objected", "purpose", "recipient", "restricted"}
+	true in [data.purposes[input.purpose].never, data.recipients[input.recipient].never]
+	object.keys(input) == {"approvals", "basis", "category", "expires", "fields", "gpc", "now", "objected", "purpose", "recipient", "restricted"}
+	input.approvals >= 0
+	input.approvals == floor(input.approvals)
 	is_boolean(input.gpc)
 	is_boolean(input.objected)
 	is_boolean(input.restricted)
@@ -53,20 +57,22 @@ share := {"decided": true, "allow": false, "refused_by": {"never"}} if {
 	data.categories[input.category]
 	time.parse_rfc3339_ns(input.now)
 	time.parse_rfc3339_ns(input.expires)
-	true in [data.purposes[input.purpose].never, data.recipients[input.recipient].never]
 }
 
 share := {"decided": true, "allow": count(refused_by) == 0, "refused_by": refused_by} if {
-	object.keys(input) == {"basis", "category", "expires", "fields", "gpc", "now", "objected", "purpose", "recipient", "restricted"}
+	grant := data.grants[input.recipient][input.purpose][input.category]
+	object.keys(input) == {"approvals", "basis", "category", "expires", "fields", "gpc", "now", "objected", "purpose", "recipient", "restricted"}
+	input.approvals >= 0
+	input.approvals == floor(input.approvals)
 	is_boolean(input.gpc)
 	is_boolean(input.objected)
 	is_boolean(input.restricted)
 	joined := concat(",", input.fields)
 	regex.match("^[a-z_]+(,[a-z_]+)*$", joined)
 	strings.count(joined, ",") == count(input.fields) - 1
-	grant := data.grants[input.recipient][input.purpose][input.category]
 	basis := data.bases[input.basis]
 	granted := {
+		"approvals": input.approvals >= data.recipients[input.recipient].approvals,
 		"basis": object.get(grant.bases, input.basis, false),
 		"expired": time.parse_rfc3339_ns(input.now) < time.parse_rfc3339_ns(input.expires),
 		"fields": count({field | some field in input.fields; not grant.fields[field]}) == 0,

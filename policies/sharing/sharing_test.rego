@@ -8,10 +8,14 @@ undecided := {"decided": false, "allow": false}
 refused(reasons) := {"decided": true, "allow": count(reasons) == 0, "refused_by": reasons}
 
 # sharing.share: an input that it allows, what others change in it, and what it does not decide.
-share_base := {"basis": "explicit_consent", "category": "account", "expires": "2026-03-02T12:00:01Z", "fields": ["email", "name"], "gpc": false, "now": "2026-03-02T12:00:00Z", "objected": false, "purpose": "introduction", "recipient": "partner", "restricted": false}
+share_base := {"approvals": 2, "basis": "explicit_consent", "category": "account", "expires": "2026-03-02T12:00:01Z", "fields": ["email", "name"], "gpc": false, "now": "2026-03-02T12:00:00Z", "objected": false, "purpose": "introduction", "recipient": "partner", "restricted": false}
 
 share_cases := {
 	"nothing": {"but": {}, "answer": refused(set())},
+	"three approvals": {"but": {"approvals": 3}, "answer": refused(set())},
+	"one approval": {"but": {"approvals": 1}, "answer": refused({"approvals"})},
+	"no approval": {"but": {"approvals": 0}, "answer": refused({"approvals"})},
+	"no approval, and a field too many": {"but": {"approvals": 0, "fields": ["password"]}, "answer": refused({"approvals", "fields"})},
 	"one field": {"but": {"fields": ["name"]}, "answer": refused(set())},
 	"a field too many": {"but": {"fields": ["email", "password"]}, "answer": refused({"fields"})},
 	"only a field too many": {"but": {"fields": ["passkeys"]}, "answer": refused({"fields"})},
@@ -22,14 +26,15 @@ share_cases := {
 	"health with consent": {"but": {"basis": "consent", "category": "health", "fields": ["text"]}, "answer": refused({"basis", "special"})},
 	"objection to what was consented to": {"but": {"objected": true}, "answer": refused(set())},
 	"restriction of what was consented to": {"but": {"restricted": true}, "answer": refused(set())},
-	"a processor": {"but": {"basis": "legitimate_interest", "category": "sealed", "fields": ["blob"], "purpose": "storage", "recipient": "hosting"}, "answer": refused(set())},
+	"a processor, without approvals": {"but": {"approvals": 0, "basis": "legitimate_interest", "category": "sealed", "fields": ["blob"], "purpose": "storage", "recipient": "hosting"}, "answer": refused(set())},
 	"a processor, and a signal": {"but": {"basis": "legitimate_interest", "category": "sealed", "fields": ["blob"], "gpc": true, "purpose": "storage", "recipient": "hosting"}, "answer": refused(set())},
 	"a processor, after an objection": {"but": {"basis": "legitimate_interest", "category": "sealed", "fields": ["blob"], "objected": true, "purpose": "storage", "recipient": "hosting"}, "answer": refused({"objection"})},
 	"a processor, under restriction": {"but": {"basis": "legitimate_interest", "category": "sealed", "fields": ["blob"], "purpose": "storage", "recipient": "hosting", "restricted": true}, "answer": refused({"restriction"})},
 	"a sub-processor, on its contract": {"but": {"basis": "contract", "category": "sealed", "fields": ["blob", "fact"], "objected": true, "purpose": "storage", "recipient": "hosting_subprocessor"}, "answer": refused(set())},
 	"a sub-processor, on no interest of its own": {"but": {"basis": "legitimate_interest", "category": "sealed", "fields": ["blob"], "purpose": "storage", "recipient": "hosting_subprocessor"}, "answer": refused({"basis"})},
-	"the person": {"but": {"basis": "right", "category": "health", "fields": ["text"], "gpc": true, "objected": true, "purpose": "access", "recipient": "person", "restricted": true}, "answer": refused(set())},
+	"the person, without approvals": {"but": {"approvals": 0, "basis": "right", "category": "health", "fields": ["text"], "gpc": true, "objected": true, "purpose": "access", "recipient": "person", "restricted": true}, "answer": refused(set())},
 	"training, whoever asks": {"but": {"purpose": "training"}, "answer": refused({"never"})},
+	"training, without approvals": {"but": {"approvals": 0, "purpose": "training"}, "answer": refused({"never"})},
 	"training, also for the person": {"but": {"purpose": "training", "recipient": "person"}, "answer": refused({"never"})},
 	"training, also on a contract": {"but": {"basis": "contract", "category": "sealed", "purpose": "training", "recipient": "hosting"}, "answer": refused({"never"})},
 	"training with one field": {"but": {"fields": ["name"], "purpose": "training"}, "answer": refused({"never"})},
@@ -47,6 +52,10 @@ test_share[name] if {
 }
 
 not_share := {
+	"approvals is text": {"approvals": "1"},
+	"approvals is too low": {"approvals": -1},
+	"approvals is no whole number": {"approvals": 3.5},
+	"approvals is null": {"approvals": null},
 	"gpc is text": {"gpc": "true"},
 	"objected is text": {"objected": "true"},
 	"restricted is text": {"restricted": "true"},
@@ -83,6 +92,10 @@ test_share_of_nothing if sharing.share == undecided with input as null
 never := object.union(share_base, {"purpose": "training"})
 
 not_never := {
+	"approvals is text": {"approvals": "1"},
+	"approvals is too low": {"approvals": -1},
+	"approvals is no whole number": {"approvals": 3.5},
+	"approvals is null": {"approvals": null},
 	"gpc is text": {"gpc": "true"},
 	"objected is text": {"objected": "true"},
 	"restricted is text": {"restricted": "true"},
@@ -115,6 +128,13 @@ test_what_is_never_shared_has_no_grant[name] if {
 	refused_to_all := name in {"advertiser", "buyer", "data_broker", "model_trainer"}
 	recipient.never == refused_to_all
 	[recipient.never, is_object(object.get(data.grants, name, null))] != [true, true]
+}
+
+# Whoever is neither the person nor at work for us gets nothing on one member of staff's word.
+test_third_parties_take_two_approvals[name] if {
+	some name, recipient in data.recipients
+	least := {"person": 0, "processor": 0, "sub_processor": 0, "third_party": 2}
+	recipient.approvals == least[recipient.role]
 }
 
 # sharing.disclose: an input that it allows, what others change in it, and what it does not decide.

@@ -80,7 +80,7 @@ func deskWith(one disclosures.Disclosure) *officer.Desk {
 		Choices: func() (officer.Choices, error) {
 			return officer.Choices{
 				Senders: []string{"authority", "partner"}, Categories: []string{"image", "technical"}, Bases: []string{"order"}, Purposes: []string{"introduction"},
-				Approvals: map[string]int64{"technical": 2},
+				Approvals: func(string, string) int64 { return 2 },
 			}, nil
 		},
 	}

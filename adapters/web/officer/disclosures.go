@@ -44,7 +44,7 @@ type DeskWork interface {
 // only authorities have.
 type Choices struct {
 	Senders, Categories, Bases, Purposes []string
-	Approvals                            map[string]int64 // how many a category takes
+	Approvals                            func(sender, category string) int64 // how many the rules ask for
 }
 
 const disclosuresPath = "/officer/disclosures"
@@ -233,9 +233,7 @@ func (p Pages) storyOf(ctx context.Context, which id.Disclosure) (shown one, err
 	if err != nil {
 		return shown, err
 	}
-	if shown.Is.Sender == disclosure.Authority {
-		shown.Needs = choices.Approvals[shown.Is.Category]
-	}
+	shown.Needs = choices.Approvals(shown.Is.Sender, shown.Is.Category)
 	for _, reason := range shown.Is.Reasons {
 		shown.Why = append(shown.Why, why{reason, reasons[reason]})
 	}

@@ -42,7 +42,7 @@ func TestUselessAnswers(t *testing.T) {
 	p := asking(t, "upload.rate", `package upload
 
 rate := {"decided": true, "allow": true} if input.scope`)
-	_, d, err := p.Rate(t.Context(), usecase.Usage{Scope: usecase.ScopeVisitor, Pixels: 1})
+	_, d, err := p.Rate(t.Context(), usecase.Usage{Scope: usecase.ScopeVisitor, Uploads: 1, Pixels: 1})
 	if !errors.Is(err, ErrDenied) || d.Outcome != denied || len(d.Input) > 0 {
 		t.Errorf("%+v, %v", d, err)
 	}

@@ -32,7 +32,7 @@ func policy(t testing.TB, period time.Duration) *Policy {
 
 // as returns the decision that a rule is expected to make.
 func as(rule, promise, outcome, input string) event.Decision {
-	return event.Decision{Rule: rule, Promises: []string{promise}, Revision: 4, Outcome: outcome, Input: json.RawMessage(input)}
+	return event.Decision{Rule: rule, Promises: []string{promise}, Revision: 5, Outcome: outcome, Input: json.RawMessage(input)}
 }
 
 func wantDecision(t *testing.T, got, want event.Decision) {
@@ -118,7 +118,7 @@ func TestConfiguredPeriod(t *testing.T) {
 	for period, want := range map[time.Duration][]string{
 		time.Second:                    nil,
 		24 * time.Hour:                 nil,
-		24*time.Hour + time.Second:     {"--delete-after 24h0m1s", "24h0m0s at the latest", "revision 4"},
+		24*time.Hour + time.Second:     {"--delete-after 24h0m1s", "24h0m0s at the latest", "revision 5"},
 		24*time.Hour + time.Nanosecond: {"--delete-after", "whole seconds"},
 		0:                              {"--delete-after 0s", "no period"},
 		-time.Hour:                     {"--delete-after -1h0m0s", "no period"},

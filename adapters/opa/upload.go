@@ -12,9 +12,23 @@ import (
 
 var _ usecase.UploadPolicy = (*Policy)(nil)
 
+// What rules are asked about uploads is rounded up to these steps: so coarse that the record tells
+// nothing of a picture or of who sent which, and that a busy minute has few different questions. The limits
+// are multiples of the steps (schema.json), so that a rule answers as it would for the exact figures.
+const (
+	bytesStep        = 5 << 20
+	pixelsStep       = 10_000_000
+	uploadsStep      = 5
+	minutePixelsStep = 100_000_000
+)
+
+func up(n, step int64) int64 { return (n + step - 1) / step * step }
+
 // Accept implements [usecase.UploadPolicy]. Without an answer it is [ErrDenied].
 func (p *Policy) Accept(ctx context.Context, l usecase.Load) ([]string, event.Decision, error) {
-	a, d, err := p.question("upload.accept").ask(ctx, map[string]any{"bytes": l.Bytes, "pixels": l.Pixels, "type": l.Type})
+	a, d, err := p.question("upload.accept").ask(ctx, map[string]any{
+		"bytes": up(l.Bytes, bytesStep), "pixels": up(l.Pixels, pixelsStep), "type": l.Type,
+	})
 	if err != nil {
 		return nil, d, because(ctx, ErrDenied, err)
 	}
@@ -28,7 +42,7 @@ func (p *Policy) Accept(ctx context.Context, l usecase.Load) ([]string, event.De
 // Rate implements [usecase.UploadPolicy]. Without an answer it is [ErrDenied].
 func (p *Policy) Rate(ctx context.Context, u usecase.Usage) (usecase.RateAnswer, event.Decision, error) {
 	a, d, err := p.question("upload.rate").ask(ctx, map[string]any{
-		"pixels": u.Pixels, "pixels_minute": u.PixelsMinute, "scope": string(u.Scope), "uploads_minute": u.UploadsMinute,
+		"pixels": up(u.Pixels, minutePixelsStep), "scope": string(u.Scope), "uploads": up(u.Uploads, uploadsStep),
 	})
 	if err != nil {
 		return usecase.RateAnswer{}, d, because(ctx, ErrDenied, err)

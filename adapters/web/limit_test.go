@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/bgremover/bgremover/adapters/web"
 	"github.com/bgremover/bgremover/internal/fake"
@@ -96,6 +98,20 @@ func wantQuota(t *testing.T, answer *httptest.ResponseRecorder, told bool, rest 
 	}
 	if left != rest || told && policy != `"visitor";q=2;w=60` {
 		t.Errorf("RateLimit-Policy %q, RateLimit %q; want %q", policy, left, rest)
+	}
+	theirs := answer.Header()
+	if !told {
+		if theirs.Get("X-RateLimit-Limit") != "" {
+			t.Errorf("not to be told: %v", theirs)
+		}
+		return
+	}
+	if want := strings.Split(strings.TrimPrefix(rest, `"visitor";r=`), ";")[0]; theirs.Get("X-RateLimit-Limit") != "2" || theirs.Get("X-RateLimit-Remaining") != want {
+		t.Errorf("in remove.bg's fields: %v, want %s of 2", theirs, want)
+	}
+	reset, err := strconv.ParseInt(theirs.Get("X-RateLimit-Reset"), 10, 64)
+	if in := time.Until(time.Unix(reset, 0)); err != nil || in <= 0 || in > 61*time.Second {
+		t.Errorf("X-RateLimit-Reset %q is in %v, %v", theirs.Get("X-RateLimit-Reset"), in, err)
 	}
 }
 

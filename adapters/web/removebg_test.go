@@ -7,6 +7,7 @@ import (
 	"errors"
 	"image/png"
 	"io"
+	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strconv"
@@ -302,7 +303,7 @@ func TestWaitingForACutoutTakesNoMemory(t *testing.T) {
 	answers := make(chan error, clients)
 	for range clients {
 		body, kind := formOf(t, cat)
-		go func() { answers <- post(t, server.URL+removebg, kind, body) }()
+		go func() { answers <- post(t, http.DefaultTransport, server.URL+removebg, kind, body) }()
 	}
 	eventually(t, func() bool { return strings.Count(w.names(), "image.uploaded") == clients })
 	close(gate)

@@ -223,14 +223,17 @@ func TestUploadsWaitForMemoryAndThenAreSentAway(t *testing.T) {
 	})
 	server := w.serve(t)
 
-	// Given an upload that has taken the whole budget and goes on:
+	// Given an upload that has taken the whole budget and goes on: its body is sent once the server reads it.
+	asked := http.DefaultTransport.(*http.Transport).Clone()
+	defer asked.CloseIdleConnections()
+	asked.ExpectContinueTimeout = time.Minute
 	slow, write := io.Pipe()
 	_, kind := formOf(t)
 	first := make(chan error, 1)
 	go func() {
-		first <- post(t, server.URL+"/v1/images", kind, slow)
+		first <- post(t, asked, server.URL+"/v1/images", kind, slow)
 	}()
-	if _, err := write.Write([]byte("--x")); err != nil { // returns once the server reads
+	if _, err := write.Write([]byte("--x")); err != nil {
 		t.Fatal(err)
 	}
 
@@ -261,13 +264,15 @@ func TestUploadsWaitForMemoryAndThenAreSentAway(t *testing.T) {
 	})
 }
 
-func post(t *testing.T, url, kind string, body io.Reader) error {
+// post sends a body, which the server has to ask for.
+func post(t *testing.T, through http.RoundTripper, url, kind string, body io.Reader) error {
 	r, err := http.NewRequestWithContext(t.Context(), "POST", url, body)
 	if err != nil {
 		return err
 	}
 	r.Header.Set("Content-Type", kind)
-	answer, err := http.DefaultClient.Do(r)
+	r.Header.Set("Expect", "100-continue")
+	answer, err := through.RoundTrip(r)
 	if err != nil {
 		return err
 	}

@@ -51,7 +51,7 @@ func askAsAnUploadDoes(ctx context.Context, p *opa.Policy) error {
 		return err
 	}
 	for _, scope := range []usecase.Scope{usecase.ScopeVisitor, usecase.ScopeNetwork} {
-		if _, _, err := p.Rate(ctx, usecase.Usage{Scope: scope, Pixels: 2_000_000}); err != nil {
+		if _, _, err := p.Rate(ctx, usecase.Usage{Scope: scope, Uploads: 1, Pixels: 2_000_000}); err != nil {
 			return err
 		}
 	}

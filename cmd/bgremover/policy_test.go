@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -256,6 +257,10 @@ func TestRulesThatDoNotFit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	release, err := opa.ReadFolder(policies.Bundle)
+	if err != nil {
+		t.Fatal(err)
+	}
 	folder := rulesFolder(t, "3")
 	b, err := opa.ReadFolder(os.DirFS(folder))
 	if err != nil {
@@ -278,7 +283,7 @@ func TestRulesThatDoNotFit(t *testing.T) {
 	}
 	// As a release would have left it that asked less.
 	_, err = open.pool.Exec(t.Context(), "update ledger.facts set body = convert_to(regexp_replace(convert_from(body, 'UTF8'), '\"fact\":{[^}]*}', $2), 'UTF8') where stream = $1 and version = 1",
-		policy.BundleStream("4"), `"fact":`+string(stored))
+		policy.BundleStream(strconv.FormatInt(release.Revision(), 10)), `"fact":`+string(stored))
 	if err = errors.Join(err, open.close()); err != nil {
 		t.Fatal(err)
 	}

@@ -26,6 +26,7 @@ func (s *service) recordVisits() chore {
 	var told int64
 	return chore{"record visits", visitsEvery, func(ctx context.Context) error {
 		visits := s.uses.upload.Gate.Visits
+		s.uses.upload.Gate.Rates.Forget()
 		_, err := visits.Record(ctx)
 		if n := visits.Dropped(); n > told {
 			s.log.WarnContext(ctx, "facts about visits found no room and were dropped", "n", n-told)

@@ -75,15 +75,15 @@ type CountedInput struct {
 	Count int64           `json:"count"`
 }
 
-// DecisionsCounted says how often a rule let somebody read in a window, where nothing changed
-// and so no other fact says it.
+// DecisionsCounted says how often a rule said yes in a window where no other fact says it: to somebody
+// who read, or to an upload, whose own fact tells the decision about its deletion.
 type DecisionsCounted struct {
 	Rule     string         `json:"rule"`
 	Promises []string       `json:"promises"`
 	Revision int64          `json:"revision"`
 	From     time.Time      `json:"from"`
 	Until    time.Time      `json:"until"`
-	Inputs   []CountedInput `json:"inputs"` // whole: reads differ in purpose and role alone
+	Inputs   []CountedInput `json:"inputs"` // whole: such rules know few different questions
 }
 
 // The permanent names.

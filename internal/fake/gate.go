@@ -34,8 +34,8 @@ func (u Uploads) Accept(context.Context, usecase.Load) ([]string, event.Decision
 
 // Rate implements [usecase.UploadPolicy].
 func (u Uploads) Rate(_ context.Context, usage usecase.Usage) (usecase.RateAnswer, event.Decision, error) {
-	allow := u.PerMinute == 0 || usage.UploadsMinute < u.PerMinute
-	input := fmt.Sprintf(`{"scope":%q,"uploads_minute":%d}`, usage.Scope, usage.UploadsMinute)
+	allow := u.PerMinute == 0 || usage.Uploads <= u.PerMinute
+	input := fmt.Sprintf(`{"scope":%q,"uploads":%d}`, usage.Scope, usage.Uploads)
 	return usecase.RateAnswer{Allow: allow, UploadsMinute: u.PerMinute, RetryAfter: time.Minute}, answered("upload.rate", allow, input), nil
 }
 

@@ -206,8 +206,8 @@ func (d *Deliveries) Stale(_ context.Context, _ time.Duration, limit int) ([]id.
 
 // Decisions keeps what it is told, for a test to look at. Its zero value is ready.
 type Decisions struct {
-	mu            sync.Mutex
-	refused, read []event.Decision
+	mu               sync.Mutex
+	refused, allowed []event.Decision
 }
 
 // Refused implements [usecase.Decisions].
@@ -217,16 +217,16 @@ func (d *Decisions) Refused(one event.Decision) {
 	d.refused = append(d.refused, one)
 }
 
-// Read implements [usecase.Decisions].
-func (d *Decisions) Read(one event.Decision) {
+// Allowed implements [usecase.Decisions].
+func (d *Decisions) Allowed(one event.Decision) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.read = append(d.read, one)
+	d.allowed = append(d.allowed, one)
 }
 
 // Told returns what it was told so far.
-func (d *Decisions) Told() (refused, read []event.Decision) {
+func (d *Decisions) Told() (refused, allowed []event.Decision) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return slices.Clone(d.refused), slices.Clone(d.read)
+	return slices.Clone(d.refused), slices.Clone(d.allowed)
 }

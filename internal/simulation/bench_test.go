@@ -42,7 +42,7 @@ func (c counted) Evaluate(ctx context.Context, rule string, input json.RawMessag
 func BenchmarkSimulation(b *testing.B) {
 	const decisions = 4000
 	own := opened(b, policies.Bundle)
-	candidate := opened(b, changed(b, change{".manifest", `"revision": "4"`, `"revision": "5"`}))
+	candidate := opened(b, changed(b, change{".manifest", `"revision": "`, `"revision": "100`}))
 	codec := ledger.NewCodec("bench", ledger.Facts(), nil)
 	inputs := make([]json.RawMessage, decisions)
 	bodies := make([][]byte, decisions)

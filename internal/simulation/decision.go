@@ -3,6 +3,7 @@ package simulation
 import (
 	"encoding/json"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/bgremover/bgremover/domain/event"
@@ -18,7 +19,7 @@ type asked struct {
 	due      time.Time // what came of it, where the fact says so
 }
 
-// excluded are decisions of which the record holds no question, or only that something was read.
+// excluded are decisions of which the record holds no question, or by which somebody only read.
 type excluded struct {
 	rule        string
 	reads, more int64
@@ -39,22 +40,35 @@ func decisionsIn(env event.Envelope) (all []asked, left []excluded) {
 	switch f := env.Fact.(type) {
 	case policy.DecisionRefused:
 		for _, in := range f.Inputs {
-			all = append(all, asked{seq: env.Seq, count: in.Count, decision: event.Decision{
-				Rule: f.Rule, Promises: f.Promises, Revision: f.Revision, Outcome: deny, Input: in.Input,
-			}})
+			all = append(all, counted(env, deny, in, event.Decision{Rule: f.Rule, Promises: f.Promises, Revision: f.Revision}))
 		}
 		if f.More > 0 {
 			left = append(left, excluded{rule: f.Rule, more: f.More})
 		}
 	case policy.DecisionsCounted:
-		one := excluded{rule: f.Rule}
+		reads := excluded{rule: f.Rule}
 		for _, in := range f.Inputs {
-			one.reads += in.Count
+			if onlyReads(f.Rule) {
+				reads.reads += in.Count
+				continue
+			}
+			all = append(all, counted(env, allow, in, event.Decision{Rule: f.Rule, Promises: f.Promises, Revision: f.Revision}))
 		}
-		left = append(left, one)
+		if reads.reads > 0 {
+			left = append(left, reads)
+		}
 	}
 	return all, left
 }
+
+// counted is a question of a fact that counts several.
+func counted(env event.Envelope, outcome string, in policy.CountedInput, d event.Decision) asked {
+	d.Outcome, d.Input = outcome, in.Input
+	return asked{seq: env.Seq, decision: d, count: in.Count}
+}
+
+// onlyReads says whether nothing changes by a rule's yes: somebody sees what is there.
+func onlyReads(rule string) bool { return strings.HasPrefix(rule, "access.") }
 
 const (
 	allow = "allow"

@@ -18,7 +18,8 @@ import (
 
 const (
 	// maxInputs and maxInputBytes are how many different questions one fact about counted
-	// decisions tells, and how long they are together: far less than a fact can hold.
+	// decisions tells, and how long they are together: far less than a fact can hold. While the record
+	// is away a yes may bring more: rules that are counted know few different questions.
 	maxInputs     = 32
 	maxInputBytes = 64 << 10
 	// maxWindows is how many facts wait while the record is away. What comes then is counted with
@@ -27,7 +28,7 @@ const (
 )
 
 // DecisionLog counts decisions that no fact of their own carries, by rule, revision and minute, and
-// puts them into the record: a no as policy.DecisionRefused, a read as policy.DecisionsCounted.
+// puts them into the record: a no as policy.DecisionRefused, a yes as policy.DecisionsCounted.
 //
 // What it was told is lost only with the process, and counted twice never: a flush that fails leaves
 // everything for the next one, under the same request id. It is safe for concurrent use and must
@@ -52,7 +53,7 @@ type windowOf struct {
 	rule     string
 	revision int64
 	minute   int64 // since 1970
-	read     bool
+	allowed  bool
 }
 
 type window struct {
@@ -68,21 +69,21 @@ type window struct {
 // Refused implements [Decisions].
 func (l *DecisionLog) Refused(d event.Decision) { l.note(d, false) }
 
-// Read implements [Decisions].
-func (l *DecisionLog) Read(d event.Decision) { l.note(d, true) }
+// Allowed implements [Decisions].
+func (l *DecisionLog) Allowed(d event.Decision) { l.note(d, true) }
 
-func (l *DecisionLog) note(d event.Decision, read bool) {
+func (l *DecisionLog) note(d event.Decision, allowed bool) {
 	minute := l.Now().Unix() / 60
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	w := l.windowFor(windowOf{d.Rule, d.Revision, minute, read}, d.Promises)
-	if read && !w.holds(d.Input) {
-		// Reads are told whole: what finds no room begins another fact.
+	w := l.windowFor(windowOf{d.Rule, d.Revision, minute, allowed}, d.Promises)
+	if allowed && !w.holds(d.Input) && len(l.open)+len(l.waiting) < maxWindows {
+		// A yes is told whole: what finds no room begins another fact.
 		l.shut(w)
 		w = l.windowFor(w.windowOf, d.Promises)
 	}
 	w.count++
-	if len(d.Input) == 0 || !w.holds(d.Input) {
+	if len(d.Input) == 0 || !allowed && !w.holds(d.Input) {
 		w.more++
 		return
 	}
@@ -99,7 +100,7 @@ func (l *DecisionLog) windowFor(of windowOf, promises []string) *window {
 	if len(l.open)+len(l.waiting) >= maxWindows {
 		var latest *window
 		for at, w := range l.open {
-			alike := at.rule == of.rule && at.revision == of.revision && at.read == of.read
+			alike := at.rule == of.rule && at.revision == of.revision && at.allowed == of.allowed
 			if alike && (latest == nil || at.minute > latest.minute) {
 				latest = w
 			}
@@ -224,7 +225,7 @@ func (w *window) fact(minute time.Time) event.Fact {
 	slices.SortFunc(inputs, func(a, b policy.CountedInput) int {
 		return cmp.Or(cmp.Compare(b.Count, a.Count), strings.Compare(string(a.Input), string(b.Input)))
 	})
-	if w.read {
+	if w.allowed {
 		return policy.DecisionsCounted{
 			Rule: w.rule, Promises: w.promises, Revision: w.revision, From: minute, Until: minute.Add(time.Minute), Inputs: inputs,
 		}

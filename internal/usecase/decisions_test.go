@@ -93,7 +93,7 @@ func TestDecisionsOfAMinuteAreOneFact(t *testing.T) {
 		c.Refused(asked("upload.rate", `{"scope":"visitor"}`))
 	}
 	c.Refused(asked("upload.rate", `{"scope":"network"}`))
-	c.Read(asked("access.blob", `{"own":true}`))
+	c.Allowed(asked("access.blob", `{"own":true}`))
 	if err := c.Flush(t.Context(), false); err != nil {
 		t.Fatal(err)
 	}
@@ -124,7 +124,7 @@ func TestManyQuestionsAreCountedAsMore(t *testing.T) {
 	c := newCounting()
 	for i := range 100 {
 		c.Refused(asked("upload.rate", fmt.Sprintf(`{"pixels":%d}`, i)))
-		c.Read(asked("access.blob", fmt.Sprintf(`{"pixels":%d}`, i)))
+		c.Allowed(asked("access.blob", fmt.Sprintf(`{"pixels":%d}`, i)))
 	}
 	c.Refused(event.Decision{Rule: "upload.rate", Revision: 4}) // could not even be asked
 	if err := c.Flush(t.Context(), true); err != nil {
@@ -153,7 +153,7 @@ func TestDecisionsAreNeitherLostNorDoubled(t *testing.T) {
 				refused[rule]++
 			case 3:
 				rule := rules.Draw(t, "rule")
-				c.Read(asked(rule, fmt.Sprintf(`{"n":%d}`, rapid.IntRange(0, 40).Draw(t, "n"))))
+				c.Allowed(asked(rule, fmt.Sprintf(`{"n":%d}`, rapid.IntRange(0, 40).Draw(t, "n"))))
 				read[rule]++
 			case 4:
 				c.at.Add(rapid.Int64Range(-30, 100_000).Draw(t, "seconds"))
@@ -223,7 +223,7 @@ func TestDecisionsOfManyAtOnce(t *testing.T) {
 		asking.Go(func() {
 			for range each {
 				c.Refused(asked("upload.rate", fmt.Sprintf(`{"n":%d}`, i)))
-				c.Read(asked("access.blob", `{"own":true}`))
+				c.Allowed(asked("access.blob", `{"own":true}`))
 			}
 		})
 	}

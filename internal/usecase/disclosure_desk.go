@@ -22,8 +22,8 @@ type Sharing interface {
 	Share(ctx context.Context, q SharingQuestion) (disclosure.Verdict, event.Decision, error)
 }
 
-// SharingQuestion is what the rules of sharing look at. Of authorities only Approvals, Country,
-// Document and Treaty count besides what all are asked.
+// SharingQuestion is what the rules of sharing look at. Country, Document and Treaty count of
+// authorities only; Recipient, Purpose and Basis of all others only.
 type SharingQuestion struct {
 	Recipient, Purpose, Category, Basis, Country string
 	Fields                                       []string
@@ -119,7 +119,7 @@ func (d DisclosureDesk) open(ctx context.Context, o Officer, which id.Disclosure
 	if err != nil {
 		return disclosure.Disclosure{}, err
 	}
-	d.Decisions.Read(decision)
+	d.Decisions.Allowed(decision)
 	return d.load(ctx, which)
 }
 

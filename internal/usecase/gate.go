@@ -28,31 +28,19 @@ type UploadPolicy interface {
 	Rate(ctx context.Context, u Usage) (RateAnswer, event.Decision, error)
 }
 
-// Load is what a picture costs us, in steps so coarse that they tell nothing about the picture: the
-// rules' input can become part of the record.
+// Load is what a picture costs us. Neither it nor a [Usage] leaves memory as it is: whoever asks a rule
+// rounds them, because what a rule is asked can become part of the record.
 type Load struct {
 	Type   string // jpeg, png, webp, gif
-	Bytes  int64  // whole MiB, rounded up
-	Pixels int64  // whole megapixels, rounded up
+	Bytes  int64
+	Pixels int64
 }
 
-const (
-	mebibyte, megapixel = 1 << 20, 1_000_000
-	smallestLoad        = megapixel
-)
-
-// LoadOf rounds up what is known of a picture.
-func LoadOf(bytes int, h Head) Load {
-	up := func(n, step int64) int64 { return (n + step - 1) / step * step }
-	return Load{Type: h.Type, Bytes: up(int64(bytes), mebibyte), Pixels: up(h.Pixels, megapixel)}
-}
-
-// Usage is one more picture, and what was taken within the last minute before it.
+// Usage is what somebody has sent within the last minute, with the picture that is asked about.
 type Usage struct {
-	Scope         Scope
-	Pixels        int64
-	UploadsMinute int64
-	PixelsMinute  int64
+	Scope   Scope
+	Uploads int64
+	Pixels  int64
 }
 
 // Scope is whose uploads are counted together, as rules and headers name it.
@@ -77,6 +65,7 @@ type Quota struct {
 	Limit int64 // uploads in Window
 	Left  int64
 	Reset time.Duration // until there is room for more than Left
+	At    time.Time     // when that is, by the machine's clock
 }
 
 // Window is what uploads are counted over.
@@ -96,7 +85,8 @@ func (l *Limited) Error() string { return l.Refused.Error() }
 func (l *Limited) Unwrap() error { return l.Refused }
 
 // Gate lets uploads in, as far as the rules allow. Every no becomes part of the record: counted by
-// [Decisions], and once a day in the stream of the visitor whom it held up.
+// [Decisions], and once a day in the stream of the visitor whom it held up; and so does every yes by which a
+// picture is taken.
 type Gate struct {
 	Policy    UploadPolicy
 	Decisions Decisions
@@ -104,49 +94,75 @@ type Gate struct {
 	Rates     *Rates
 }
 
-// Enter counts one picture, if the rules take it and have room for it, and returns how to take it out
-// of the counts again. Otherwise it counts nothing, and the error is a refusal, by [Limited] if it is one
-// for now. A refusal costs three questions at most, and no decoding.
-func (g Gate) Enter(ctx context.Context, c Client, p Load) (_ Quota, leave func(), err error) {
+// Admission is a picture that the rules let in and that is counted. Who has it calls one of [Admission.Use],
+// [Admission.Repeat] and [Admission.Leave].
+type Admission struct {
+	Quota Quota
+
+	gate      Gate
+	client    Client
+	decisions []event.Decision
+	counted   []*taken
+}
+
+// Enter counts one picture, if the rules take it and have room for it. Otherwise the error is a refusal, by
+// [Limited] if it is one for now. A refusal costs three questions at most, and no decoding; a picture that is never
+// taken counts as a request without pixels, and what there is no room for does not count.
+func (g Gate) Enter(ctx context.Context, c Client, p Load) (a Admission, err error) {
 	reasons, d, err := g.Policy.Accept(ctx, p)
 	if err != nil {
-		return Quota{}, nil, fmt.Errorf("ask whether a picture is taken: %w", g.refuse(ctx, c, d, err))
+		return a, fmt.Errorf("ask whether a picture is taken: %w", g.refuse(ctx, c, d, err))
 	}
 	if len(reasons) > 0 {
-		return Quota{}, nil, g.refuse(ctx, c, d, refusedLoad(reasons))
+		g.Spend(c)
+		return a, g.refuse(ctx, c, d, refusedLoad(reasons))
 	}
-	if c.from == machine {
-		return Quota{}, func() {}, nil
-	}
-	leave = func() {}
-	var least Quota
-	for _, scope := range scopes {
+	a = Admission{gate: g, client: c, decisions: []event.Decision{d}}
+	for _, scope := range scopesOf(c) {
 		// Counted before it is asked, so that of many at once none slips through.
-		before, back := g.Rates.add(scope.name, scope.of(c), p.Pixels)
-		inner := leave
-		leave = func() { back(); inner() }
-		answer, err := g.ask(ctx, c, scope, before, p.Pixels)
+		before, one := g.Rates.add(scope.name, scope.of(c), p.Pixels)
+		a.counted = append(a.counted, one)
+		answer, d, err := g.ask(ctx, c, scope, before, p.Pixels)
 		if err != nil {
-			leave()
-			return Quota{}, nil, err
+			a.Leave()
+			return Admission{}, err
 		}
-		least = tighter(least, quotaOf(scope.name, answer, before))
+		a.decisions = append(a.decisions, d)
+		a.Quota = tighter(a.Quota, g.quotaOf(scope.name, answer, before))
 	}
-	return least, leave, nil
+	return a, nil
+}
+
+// Use is called before the picture is recorded: what let it in is told, and who sent it was here.
+func (a Admission) Use() {
+	for _, d := range a.decisions {
+		a.gate.Decisions.Allowed(d)
+	}
+	a.gate.Visits.Seen(a.client)
+}
+
+// Repeat says that the picture was taken before, or cannot be: its request counts, its pixels do not.
+func (a Admission) Repeat() { a.gate.Rates.lighten(a.counted) }
+
+// Leave takes the picture out of the counts: that it is not taken is no matter of who sent it.
+func (a Admission) Leave() { a.gate.Rates.drop(a.counted) }
+
+// Spend counts a request that held nothing to be taken.
+func (g Gate) Spend(c Client) {
+	for _, scope := range scopesOf(c) {
+		g.Rates.add(scope.name, scope.of(c), 0)
+	}
 }
 
 // Full refuses somebody for whom even the smallest picture would be too much now, before the picture is
-// here; it counts nothing. Whoever has sent nothing in the last minute costs no question.
+// here; it counts nothing, and a yes lets nothing in. Whoever has sent nothing in the last minute costs no question.
 func (g Gate) Full(ctx context.Context, c Client) error {
-	if c.from == machine {
-		return nil
-	}
-	for _, scope := range scopes {
+	for _, scope := range scopesOf(c) {
 		before := g.Rates.look(scope.name, scope.of(c))
 		if before.uploads == 0 {
 			continue
 		}
-		if _, err := g.ask(ctx, c, scope, before, smallestLoad); err != nil {
+		if _, _, err := g.ask(ctx, c, scope, before, 1); err != nil {
 			return err
 		}
 	}
@@ -154,20 +170,19 @@ func (g Gate) Full(ctx context.Context, c Client) error {
 }
 
 // ask asks whether a scope has room for a picture beside what was counted before it.
-func (g Gate) ask(ctx context.Context, c Client, s scope, before counted, pixels int64) (RateAnswer, error) {
-	answer, d, err := g.Policy.Rate(ctx, Usage{
-		Scope: s.name, Pixels: pixels, UploadsMinute: before.uploads, PixelsMinute: before.pixels,
-	})
+func (g Gate) ask(ctx context.Context, c Client, s scope, before counted, pixels int64) (RateAnswer, event.Decision, error) {
+	answer, d, err := g.Policy.Rate(ctx, Usage{Scope: s.name, Uploads: before.uploads + 1, Pixels: before.pixels + pixels})
 	switch {
 	case err != nil:
-		return answer, fmt.Errorf("ask whether there is room for an upload: %w", g.refuse(ctx, c, d, err))
+		return answer, d, fmt.Errorf("ask whether there is room for an upload: %w", g.refuse(ctx, c, d, err))
 	case !answer.Allow:
-		return answer, g.refuse(ctx, c, d, &Limited{
-			Refused: s.refused, RetryAfter: answer.RetryAfter,
-			Quota: Quota{Scope: s.name, Limit: answer.UploadsMinute, Reset: answer.RetryAfter},
+		wait := answer.RetryAfter
+		return answer, d, g.refuse(ctx, c, d, &Limited{
+			Refused: s.refused, RetryAfter: wait,
+			Quota: Quota{Scope: s.name, Limit: answer.UploadsMinute, Reset: wait, At: g.Rates.wall().Add(wait)},
 		})
 	}
-	return answer, nil
+	return answer, d, nil
 }
 
 type scope struct {
@@ -180,6 +195,14 @@ type scope struct {
 var scopes = []scope{
 	{ScopeVisitor, Client.visitor, ErrTooManyUploads},
 	{ScopeNetwork, Client.network, ErrNetworkUploads},
+}
+
+// scopesOf are the scopes that a client is counted in: none for the operator.
+func scopesOf(c Client) []scope {
+	if c.from == machine {
+		return nil
+	}
+	return scopes
 }
 
 // refuse tells the record of a no and returns the error. Who has gone was refused nothing.
@@ -199,11 +222,12 @@ func refusedLoad(reasons []string) *refusal.Error {
 	return image.ErrTooManyPixels
 }
 
-func quotaOf(scope Scope, a RateAnswer, before counted) Quota {
+func (g Gate) quotaOf(scope Scope, a RateAnswer, before counted) Quota {
 	if a.UploadsMinute <= 0 {
 		return Quota{}
 	}
-	return Quota{Scope: scope, Limit: a.UploadsMinute, Left: max(0, a.UploadsMinute-before.uploads-1), Reset: before.reset}
+	left := max(0, a.UploadsMinute-before.uploads-1)
+	return Quota{Scope: scope, Limit: a.UploadsMinute, Left: left, Reset: before.reset, At: g.Rates.wall().Add(before.reset)}
 }
 
 // tighter returns the quota that leaves less.

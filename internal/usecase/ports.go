@@ -75,8 +75,8 @@ type Retention interface {
 type Decisions interface {
 	// Refused notes a no to somebody whom the service does not know.
 	Refused(d event.Decision)
-	// Read notes that a rule let somebody read; nothing changed by it.
-	Read(d event.Decision)
+	// Allowed notes a yes that no fact of its own carries: to reading, or to taking a picture in.
+	Allowed(d event.Decision)
 }
 
 // Leases makes sure that of several who want to do one thing one does it. A lease ends

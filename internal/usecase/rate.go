@@ -24,11 +24,13 @@ type Rates struct {
 
 // count is what one visitor or network has uploaded, the oldest first.
 type count struct {
-	taken []taken
+	taken []*taken
 	used  time.Time
 }
 
+// taken is one upload in one count. Whoever holds the mutex owns it.
 type taken struct {
+	of     *count
 	at     time.Time
 	pixels int64
 }
@@ -44,8 +46,8 @@ type counted struct {
 	reset           time.Duration // until the oldest of it is forgotten
 }
 
-// add counts a picture and returns what was counted before it, and how to take it out again.
-func (r *Rates) add(scope Scope, of netip.Prefix, pixels int64) (before counted, back func()) {
+// add counts a picture and returns what was counted before it, and what stands for it.
+func (r *Rates) add(scope Scope, of netip.Prefix, pixels int64) (before counted, one *taken) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := r.wall()
@@ -58,15 +60,34 @@ func (r *Rates) add(scope Scope, of netip.Prefix, pixels int64) (before counted,
 	}
 	c.used = now
 	before = c.at(now)
-	one := taken{now, pixels}
+	one = &taken{of: c, at: now, pixels: pixels}
 	c.taken = append(c.taken, one)
-	return before, sync.OnceFunc(func() {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		if i := slices.Index(c.taken, one); i >= 0 {
-			c.taken = slices.Delete(c.taken, i, i+1)
-		}
-	})
+	return before, one
+}
+
+// drop counts uploads no more.
+func (r *Rates) drop(all []*taken) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, one := range all {
+		one.of.taken = slices.DeleteFunc(one.of.taken, func(t *taken) bool { return t == one })
+	}
+}
+
+// lighten counts uploads on, without their pixels.
+func (r *Rates) lighten(all []*taken) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, one := range all {
+		one.pixels = 0
+	}
+}
+
+// Forget drops what is a minute old also while nobody uploads. It is to be called every minute.
+func (r *Rates) Forget() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.age(r.wall())
 }
 
 // age forgets whoever has uploaded nothing for a minute.
@@ -93,7 +114,7 @@ func (r *Rates) look(scope Scope, of netip.Prefix) counted {
 
 // at forgets what is a minute old and returns the rest.
 func (c *count) at(now time.Time) (n counted) {
-	c.taken = slices.DeleteFunc(c.taken, func(t taken) bool { return now.Sub(t.at) >= Window })
+	c.taken = slices.DeleteFunc(c.taken, func(t *taken) bool { return now.Sub(t.at) >= Window })
 	n.reset = Window
 	for i, t := range c.taken {
 		if i == 0 {

@@ -28,10 +28,18 @@ func TestCountsAreForgotten(t *testing.T) {
 	if r.counts.len() != few || r.counts.order.Len() != few {
 		t.Errorf("%d are counted at once", r.counts.len())
 	}
-	at = at.Add(Window)
+	at = at.Add(Window - 1)
+	if r.Forget(); r.counts.len() != few {
+		t.Errorf("%d are remembered for a minute", r.counts.len())
+	}
+	at = at.Add(1)
 	r.add(ScopeVisitor, NewClient(address(1), "").visitor(), 1)
 	if r.counts.len() != 1 {
 		t.Errorf("%d are remembered for more than a minute", r.counts.len())
+	}
+	at = at.Add(Window)
+	if r.Forget(); r.counts.len() != 0 {
+		t.Errorf("%d are remembered while nobody uploads", r.counts.len())
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -52,8 +53,8 @@ func newGateWorld(p usecase.UploadPolicy) *gateWorld {
 
 func (w *gateWorld) enter(t testing.TB, c usecase.Client) (usecase.Quota, error) {
 	t.Helper()
-	q, _, err := w.Enter(t.Context(), c, usecase.Load{Type: "jpeg", Bytes: 1, Pixels: 1})
-	return q, err
+	a, err := w.Enter(t.Context(), c, usecase.Load{Type: "jpeg", Bytes: 1, Pixels: 1})
+	return a.Quota, err
 }
 
 func from(address string) usecase.Client {
@@ -124,12 +125,12 @@ func TestWhoIsNotKnownCountsAsOne(t *testing.T) {
 
 func TestGateSaysWhenToComeBack(t *testing.T) {
 	w := newGateWorld(perScope{visitor: 1, network: 9})
-	if q, err := w.enter(t, from("192.0.2.1")); err != nil || q != (usecase.Quota{Scope: "visitor", Limit: 1, Reset: time.Minute}) {
+	if q, err := w.enter(t, from("192.0.2.1")); err != nil || q != (usecase.Quota{Scope: "visitor", Limit: 1, Reset: time.Minute, At: noon.Add(time.Minute)}) {
 		t.Errorf("%+v, %v", q, err)
 	}
 	_, err := w.enter(t, from("192.0.2.1"))
 	limited, ok := errors.AsType[*usecase.Limited](err)
-	if !ok || limited.RetryAfter != time.Minute || limited.Quota != (usecase.Quota{Scope: "visitor", Limit: 1, Reset: time.Minute}) {
+	if !ok || limited.RetryAfter != time.Minute || limited.Quota != (usecase.Quota{Scope: "visitor", Limit: 1, Reset: time.Minute, At: noon.Add(time.Minute)}) {
 		t.Errorf("%+v", err)
 	}
 	if r, ok := refusal.As(err); !ok || r != usecase.ErrTooManyUploads {
@@ -193,7 +194,7 @@ func TestGateRefusesWhatTheRulesDoNotTake(t *testing.T) {
 	w := newGateWorld(perScope{visitor: 1, network: 1, fails: broken})
 	gone, leave := context.WithCancel(t.Context())
 	leave()
-	if _, _, err := w.Enter(gone, from("192.0.2.1"), usecase.Load{Pixels: 1}); !errors.Is(err, broken) {
+	if _, err := w.Enter(gone, from("192.0.2.1"), usecase.Load{Pixels: 1}); !errors.Is(err, broken) {
 		t.Error(err)
 	}
 	if refused, _ := w.told.Told(); len(refused) != 0 {
@@ -247,45 +248,129 @@ func TestOfManyAtOnceNoneSlipsThrough(t *testing.T) {
 	}
 }
 
-// A repeated request is answered as before, and takes nobody's room.
-func TestRepeatedRequestIsNotCounted(t *testing.T) {
-	w := newWorld()
-	up := w.upload()
-	up.Gate = fake.NewGate(perScope{visitor: 2, network: 9}, w.told, w.record, w.vault, w.now)
-	cmd := usecase.UploadCommand{Client: from("192.0.2.1"), IdempotencyKey: "mine", Picture: []byte("pixels")}
-	first, err := up.Do(t.Context(), cmd)
-	if err != nil || first.Quota.Left != 1 {
-		t.Fatalf("%+v, %v", first.Quota, err)
+// listening is a policy that remembers what it was asked last, and takes every picture.
+type listening struct {
+	fake.Uploads
+	last map[usecase.Scope]usecase.Usage
+}
+
+func (l listening) Rate(ctx context.Context, u usecase.Usage) (usecase.RateAnswer, event.Decision, error) {
+	l.last[u.Scope] = u
+	return l.Uploads.Rate(ctx, u)
+}
+
+// What lets a picture in is told when it is about to be recorded, and only then; a check before the picture is here lets nothing in.
+func TestWhatLetsAPictureInIsTold(t *testing.T) {
+	for name, tt := range map[string]struct {
+		client usecase.Client
+		then   func(usecase.Admission)
+		want   string
+	}{
+		"used":              {from("192.0.2.1"), usecase.Admission.Use, "upload.accept upload.rate upload.rate"},
+		"used by operators": {usecase.ThisMachine, usecase.Admission.Use, "upload.accept"},
+		"a repetition":      {from("192.0.2.1"), usecase.Admission.Repeat, ""},
+		"not recorded":      {from("192.0.2.1"), usecase.Admission.Leave, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newGateWorld(fake.Uploads{PerMinute: 2})
+			a, err := w.Enter(t.Context(), tt.client, usecase.Load{Type: "jpeg", Bytes: 1, Pixels: 1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := w.Full(t.Context(), tt.client); err != nil {
+				t.Fatal(err)
+			}
+			tt.then(a)
+			refused, allowed := w.told.Told()
+			var told []string
+			for _, d := range allowed {
+				if d.Outcome != "allow" {
+					t.Errorf("told %+v", d)
+				}
+				told = append(told, d.Rule)
+			}
+			if got := strings.Join(told, " "); got != tt.want || len(refused) > 0 {
+				t.Errorf("told %q and %d refusals, want %q", got, len(refused), tt.want)
+			}
+		})
 	}
-	for range 5 {
-		if again, err := up.Do(t.Context(), cmd); err != nil || again.Image != first.Image || again.Quota != (usecase.Quota{}) {
-			t.Fatalf("again: %+v, %v", again, err)
-		}
+	w := newGateWorld(perScope{visitor: 5, network: 1})
+	if _, err := w.enter(t, from("192.0.2.1")); err != nil {
+		t.Fatal(err)
 	}
-	other := usecase.UploadCommand{Client: cmd.Client, Picture: []byte("other")}
-	if next, err := up.Do(t.Context(), other); err != nil || next.Quota.Left != 0 {
-		t.Errorf("the second: %+v, %v", next.Quota, err)
+	if _, err := w.enter(t, from("192.0.2.2")); !errors.Is(err, usecase.ErrNetworkUploads) {
+		t.Fatal(err) // the visitor has room, the network has none
 	}
-	before := w.stored(t)
-	if _, err := up.Do(t.Context(), other); !errors.Is(err, usecase.ErrTooManyUploads) || w.stored(t) != before {
-		t.Errorf("the third: %v", err)
+	if _, allowed := w.told.Told(); len(allowed) != 0 {
+		t.Errorf("told of a yes to somebody who was refused: %+v", allowed)
 	}
 }
 
-// Rules see sizes only in steps that tell nothing about a picture.
-func TestLoadIsCoarse(t *testing.T) {
-	for _, tt := range []struct {
-		bytes  int
-		pixels int64
-		want   usecase.Load
-	}{
-		{1, 1, usecase.Load{Type: "png", Bytes: 1 << 20, Pixels: 1_000_000}},
-		{1 << 20, 1_000_000, usecase.Load{Type: "png", Bytes: 1 << 20, Pixels: 1_000_000}},
-		{1<<20 + 1, 12_345_678, usecase.Load{Type: "png", Bytes: 2 << 20, Pixels: 13_000_000}},
-		{image.MaxBytes, image.MaxPixels, usecase.Load{Type: "png", Bytes: image.MaxBytes, Pixels: image.MaxPixels}},
-	} {
-		if got := usecase.LoadOf(tt.bytes, usecase.Head{Type: "png", Pixels: tt.pixels}); got != tt.want {
-			t.Errorf("%d bytes, %d pixels: %+v", tt.bytes, tt.pixels, got)
+// A repeated request is answered as before. It costs a request, so that a loop of them ends, and no pixels.
+func TestRepeatedRequestCostsARequest(t *testing.T) {
+	w := newWorld()
+	up := w.upload()
+	asked := listening{fake.Uploads{PerMinute: 4}, map[usecase.Scope]usecase.Usage{}}
+	up.Gate = fake.NewGate(asked, w.told, w.record, w.vault, w.now)
+	up.Inspect = func([]byte) (usecase.Head, error) { return usecase.Head{Type: "jpeg", Pixels: 100}, nil }
+	cmd := usecase.UploadCommand{Client: from("192.0.2.1"), IdempotencyKey: "mine", Picture: []byte("pixels")}
+	first, err := up.Do(t.Context(), cmd)
+	if err != nil || first.Quota.Left != 3 {
+		t.Fatalf("%+v, %v", first.Quota, err)
+	}
+	if again, err := up.Do(t.Context(), cmd); err != nil || again.Image != first.Image || again.Quota.Left != 2 {
+		t.Fatalf("again: %+v, %v", again, err)
+	}
+	other := cmd
+	other.Picture = []byte("another")
+	if _, err := up.Do(t.Context(), other); !errors.Is(err, usecase.ErrOtherBody) {
+		t.Fatalf("another photo: %v", err)
+	}
+	last, err := up.Do(t.Context(), usecase.UploadCommand{Client: cmd.Client, Picture: []byte("other")})
+	if err != nil || last.Quota.Left != 0 {
+		t.Errorf("the last: %+v, %v", last, err)
+	}
+	for scope, usage := range asked.last {
+		if usage.Uploads != 4 || usage.Pixels != 2*100 {
+			t.Errorf("%s: asked for %+v", scope, usage)
 		}
+	}
+	before := w.stored(t)
+	if _, err := up.Do(t.Context(), cmd); !errors.Is(err, usecase.ErrTooManyUploads) || w.stored(t) != before {
+		t.Errorf("too many repetitions: %v", err)
+	}
+	if _, allowed := w.told.Told(); len(allowed) != 2*3 {
+		t.Errorf("two photos were let in, and %d decisions are told", len(allowed))
+	}
+}
+
+// What cannot be taken costs a request as well: reading it cost us something.
+func TestRequestsWithoutAPhotoCount(t *testing.T) {
+	w := newWorld()
+	up := w.upload()
+	up.Gate = fake.NewGate(fake.Uploads{PerMinute: 2}, w.told, w.record, w.vault, w.now)
+	up.Inspect = func(b []byte) (usecase.Head, error) {
+		if string(b) == "text" {
+			return usecase.Head{}, image.ErrNotAnImage
+		}
+		return usecase.Head{Type: "jpeg", Pixels: 100}, nil
+	}
+	do := func(picture string) error {
+		_, err := up.Do(t.Context(), usecase.UploadCommand{Client: from("192.0.2.1"), Picture: []byte(picture)})
+		return err
+	}
+	if err := do("text"); !errors.Is(err, image.ErrNotAnImage) {
+		t.Fatal(err)
+	}
+	up.Gate.Policy = fake.Uploads{PerMinute: 2, Refuse: []string{"pixels"}}
+	if err := do("too large"); !errors.Is(err, image.ErrTooManyPixels) {
+		t.Fatal(err)
+	}
+	up.Gate.Policy = fake.Uploads{PerMinute: 2}
+	if err := up.Gate.Full(t.Context(), from("192.0.2.1")); !errors.Is(err, usecase.ErrTooManyUploads) {
+		t.Errorf("before the third: %v", err)
+	}
+	if err := do("photo"); !errors.Is(err, usecase.ErrTooManyUploads) {
+		t.Errorf("the third: %v", err)
 	}
 }

@@ -49,7 +49,7 @@ func (r Reads) ask(ctx context.Context, img id.Image, reader, purpose string) (p
 		r.Decisions.Refused(decision)
 		return permission{}, errors.Join(fmt.Errorf("read for a %s: %w", purpose, ErrMayNotRead), err)
 	}
-	r.Decisions.Read(decision)
+	r.Decisions.Allowed(decision)
 	return permission{img}, nil
 }
 

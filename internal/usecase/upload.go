@@ -76,6 +76,7 @@ func (u Upload) Do(ctx context.Context, cmd UploadCommand) (Uploaded, error) {
 	}
 	head, err := u.Inspect(cmd.Picture)
 	if err != nil {
+		u.Gate.Spend(cmd.Client)
 		return Uploaded{}, err
 	}
 	if err := u.Holdup(); err != nil {
@@ -84,21 +85,21 @@ func (u Upload) Do(ctx context.Context, cmd UploadCommand) (Uploaded, error) {
 	if u.Crowded() {
 		return Uploaded{}, image.ErrCrowded
 	}
-	quota, leave, err := u.Gate.Enter(ctx, cmd.Client, LoadOf(len(cmd.Picture), head))
+	admitted, err := u.Gate.Enter(ctx, cmd.Client, Load{Type: head.Type, Bytes: int64(len(cmd.Picture)), Pixels: head.Pixels})
 	if err != nil {
 		return Uploaded{}, err
 	}
 	if cmd.IdempotencyKey != "" {
-		return u.once(ctx, cmd, quota, leave)
+		return u.once(ctx, cmd, admitted)
 	}
-	u.Gate.Visits.Seen(cmd.Client)
+	admitted.Use()
 	answer, err := u.record(ctx, "", cmd)
-	answer.Quota = quota
+	answer.Quota = admitted.Quota
 	return answer, err
 }
 
-// once carries out a request that names itself, unless it was carried out before: then it leaves the counts as they were.
-func (u Upload) once(ctx context.Context, cmd UploadCommand, quota Quota, leave func()) (Uploaded, error) {
+// once carries out a request that names itself, unless it was carried out before: then it costs a request and no pixels.
+func (u Upload) once(ctx context.Context, cmd UploadCommand, admitted Admission) (Uploaded, error) {
 	// Both are keyed by what only the client and the service together know: the client's
 	// name for its request may hold anything, and a plain hash of a picture would outlive it.
 	name := []byte(cmd.IdempotencyKey)
@@ -108,14 +109,13 @@ func (u Upload) once(ctx context.Context, cmd UploadCommand, quota Quota, leave 
 
 	state, err := u.Requests.Begin(ctx, req, fingerprint[:], requestLease)
 	if err != nil {
-		leave()
+		admitted.Leave()
 		return Uploaded{}, fmt.Errorf("begin request: %w", err)
 	}
 	if state == RequestFresh {
-		u.Gate.Visits.Seen(cmd.Client)
+		admitted.Use()
 	} else {
-		leave()
-		quota = Quota{}
+		admitted.Repeat()
 	}
 	switch state {
 	case RequestRunning:
@@ -125,7 +125,7 @@ func (u Upload) once(ctx context.Context, cmd UploadCommand, quota Quota, leave 
 	case RequestFresh, RequestFinished: // the ledger answers a finished one with its first answer
 	}
 	answer, err := u.record(ctx, req, cmd)
-	answer.Quota = quota
+	answer.Quota = admitted.Quota
 	// The client may be gone; its request must not stay taken.
 	ctx, cancel := lasting(ctx)
 	defer cancel()

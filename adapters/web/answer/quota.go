@@ -9,14 +9,18 @@ import (
 	"github.com/bgremover/bgremover/internal/usecase"
 )
 
-// TellQuota says how much a limit leaves, in the fields of draft-ietf-httpapi-ratelimit-headers-10. A
-// picture that was not counted says nothing. The partition key that the draft allows is never sent.
+// TellQuota says how much a limit leaves, in the fields of draft-ietf-httpapi-ratelimit-headers-10 and in
+// those that clients of remove.bg read; their reset is a Unix time. Who is not
+// limited is told nothing. The partition key that the draft allows is never sent.
 func TellQuota(h http.Header, q usecase.Quota) {
 	if q.Scope == "" {
 		return
 	}
 	h.Set("RateLimit-Policy", fmt.Sprintf(`"%s";q=%d;w=%d`, q.Scope, q.Limit, seconds(usecase.Window)))
 	h.Set("RateLimit", fmt.Sprintf(`"%s";r=%d;t=%d`, q.Scope, q.Left, seconds(q.Reset)))
+	h.Set("X-RateLimit-Limit", strconv.FormatInt(q.Limit, 10))
+	h.Set("X-RateLimit-Remaining", strconv.FormatInt(q.Left, 10))
+	h.Set("X-RateLimit-Reset", strconv.FormatInt(q.At.Add(time.Second-1).Unix(), 10))
 }
 
 // tellLimit says when to come back.

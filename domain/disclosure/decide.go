@@ -56,7 +56,7 @@ func DecideRefuse(d Disclosure) (Refused, error) {
 		return Refused{}, ErrUnknown
 	case Waiting, Allowed:
 		return Refused{Reasons: []string{ReasonStaff}}, nil
-	case Denied, Untold, Closed, Unreachable:
+	case Denied, Untold, Closed, Unreachable, Empty:
 	}
 	return Refused{}, ErrDecided
 }

@@ -115,6 +115,7 @@ const (
 	Untold      Status = "made"        // given; those whom it concerns do not know yet
 	Closed      Status = "told"        // given, and they know
 	Unreachable Status = "unreachable" // given, and nobody can be told
+	Empty       Status = "empty"       // what was given holds nothing, so it concerns nobody
 )
 
 // Status returns where it stands.
@@ -128,6 +129,8 @@ func (d Disclosure) Status() Status {
 		return Waiting
 	case d.made == nil:
 		return Allowed
+	case d.made.Count == 0:
+		return Empty
 	case d.told:
 		return Closed
 	case d.unreachable:

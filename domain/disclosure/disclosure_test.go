@@ -197,6 +197,31 @@ func TestTelling(t *testing.T) {
 	}
 }
 
+// An export that holds nothing concerns nobody: it is settled when it is handed out, once.
+func TestNobodyIsToldOfNothing(t *testing.T) {
+	r := registered()
+	r.add("Ada", disclosure.Permitted{})
+	r.add("Ada", disclosure.Made{Count: 0, Digest: "d"})
+	d := r.state()
+	if d.Status() != disclosure.Empty {
+		t.Errorf("it stands as %s", d.Status())
+	}
+	_, told := disclosure.DecideTell(d, noon)
+	_, unreachable := disclosure.DecideUnreachable(d, noon)
+	_, deferred := disclosure.DecideDefer(d, noon.Add(time.Hour), noon)
+	for what, err := range map[string]error{"told": told, "unreachable": unreachable, "deferred": deferred} {
+		if !errors.Is(err, disclosure.ErrNothingGiven) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if err := disclosure.MayMake(d); !errors.Is(err, disclosure.ErrMade) {
+		t.Errorf("made again: %v", err)
+	}
+	if _, err := disclosure.DecideRefuse(d); !errors.Is(err, disclosure.ErrDecided) {
+		t.Errorf("refused: %v", err)
+	}
+}
+
 // Whatever is tried, in whatever order: nothing is given that the rules did not allow before, nothing
 // is given twice, and what is given is what was asked for.
 func TestNothingIsGivenUnlessAllowed(t *testing.T) {

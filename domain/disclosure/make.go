@@ -29,7 +29,7 @@ func MayMake(d Disclosure) error {
 		return ErrNotPermitted
 	case Denied:
 		return ErrDecided
-	case Untold, Closed, Unreachable:
+	case Untold, Closed, Unreachable, Empty:
 		return ErrMade
 	case Allowed:
 	}

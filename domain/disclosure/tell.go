@@ -27,7 +27,7 @@ func mayTell(d Disclosure, at time.Time) error {
 	switch d.Status() {
 	case Unknown:
 		return ErrUnknown
-	case Waiting, Allowed, Denied:
+	case Waiting, Allowed, Denied, Empty:
 		return ErrNothingGiven
 	case Closed, Unreachable:
 		return ErrTold

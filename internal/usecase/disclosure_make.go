@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/bgremover/bgremover/domain/disclosure"
+	"github.com/bgremover/bgremover/domain/event"
 	"github.com/bgremover/bgremover/domain/id"
 	"github.com/bgremover/bgremover/domain/personal"
 	"github.com/bgremover/bgremover/domain/refusal"
@@ -44,7 +45,7 @@ func (d DisclosureDesk) Make(ctx context.Context, o Officer, which id.Disclosure
 	var export disclosure.Export
 	if verdict.Allow {
 		if state.Request().Category != disclosure.Technical {
-			return nil, d.holdsNone(ctx, o, which, state)
+			return nil, d.holdsNone(ctx, o, which, state, decision)
 		}
 		if sealed, export, err = d.seal(ctx, which, state); err != nil {
 			return nil, err
@@ -64,13 +65,13 @@ func (d DisclosureDesk) Make(ctx context.Context, o Officer, which id.Disclosure
 	return sealed, nil
 }
 
-// holdsNone records that the service has nothing of what it was allowed to give.
-func (d DisclosureDesk) holdsNone(ctx context.Context, o Officer, which id.Disclosure, state disclosure.Disclosure) error {
+// holdsNone records that the service has nothing of what the rules allowed to give, with that decision.
+func (d DisclosureDesk) holdsNone(ctx context.Context, o Officer, which id.Disclosure, state disclosure.Disclosure, by event.Decision) error {
 	fact, err := disclosure.DecideNoData(state)
 	if err != nil {
 		return err
 	}
-	if err := d.add(ctx, o, which, state, fact, nil); err != nil {
+	if err := d.add(ctx, o, which, state, fact, &by); err != nil {
 		return err
 	}
 	return disclosure.ErrNoData

@@ -291,6 +291,23 @@ func TestDisclosureOfWhatIsNotHeld(t *testing.T) {
 	}
 	if _, last := d.story(which); fmt.Sprint(last.Fact) != fmt.Sprint(disclosure.Refused{Reasons: []string{disclosure.ReasonNoData}}) {
 		t.Errorf("recorded as %+v", last.Fact)
+	} else if last.Decision == nil || last.Decision.Rule != "sharing.share" || last.Decision.Outcome != "allow" || len(last.Decision.Input) == 0 {
+		t.Errorf("what the rules said stands there as %+v", last.Decision)
+	}
+}
+
+// An export without a record is handed out, and then there is nobody to tell.
+func TestDisclosureOfNothingTellsNobody(t *testing.T) {
+	d := newDesk(t)
+	which := d.register(func(*usecase.Registration) {})
+	d.permit(which)
+	sealed, err := d.Make(t.Context(), d.grace, which)
+	d.must(err)
+	if _, last := d.story(which); len(sealed) == 0 || last.Fact.(disclosure.Made).Count != 0 {
+		t.Errorf("%d bytes, recorded as %+v", len(sealed), last.Fact)
+	}
+	if err := d.Unreachable(t.Context(), d.grace, which); !errors.Is(err, disclosure.ErrNothingGiven) {
+		t.Errorf("nobody was told: %v", err)
 	}
 }
 

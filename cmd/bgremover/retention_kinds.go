@@ -8,6 +8,7 @@ import (
 
 	"github.com/bgremover/bgremover/adapters/postgres"
 	"github.com/bgremover/bgremover/internal/usecase"
+	"github.com/bgremover/bgremover/projections/abuse"
 	"github.com/bgremover/bgremover/projections/analytics"
 	"github.com/bgremover/bgremover/projections/images"
 	"github.com/bgremover/bgremover/projections/schedule"
@@ -102,7 +103,34 @@ func (s *service) executors() []usecase.Executor {
 		}),
 		s.answers(),
 		s.sessions(),
-		s.apiLog.store,
+		s.requestLog(),
+	}
+}
+
+// requestLog is the log of requests, with the figures about refusals and visitors of its days.
+func (s *service) requestLog() table {
+	log, pool := s.apiLog.store, s.ground.pool
+	figures := s.viewRows(log.Kind(), abuse.Name, abuse.Purge, func(ctx context.Context) (time.Time, int64, error) {
+		return abuse.Oldest(ctx, pool)
+	})
+	return table{
+		kind: log.Kind(),
+		oldest: func(ctx context.Context) (time.Time, int64, error) {
+			kept, err := log.Oldest(ctx)
+			if err != nil {
+				return time.Time{}, 0, err
+			}
+			began, n, err := figures.oldest(ctx)
+			return earlier(kept.Oldest, began), kept.Count + n, err
+		},
+		purge: func(ctx context.Context, upTo time.Time) (int64, error) {
+			n, err := log.Purge(ctx, upTo)
+			if err != nil {
+				return n, err
+			}
+			m, err := figures.purge(ctx, upTo)
+			return n + m, err
+		},
 	}
 }
 

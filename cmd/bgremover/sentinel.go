@@ -21,6 +21,7 @@ import (
 	"github.com/bgremover/bgremover/domain/system"
 	"github.com/bgremover/bgremover/internal/ledger"
 	"github.com/bgremover/bgremover/internal/usecase"
+	"github.com/bgremover/bgremover/projections/abuse"
 	"github.com/bgremover/bgremover/projections/analytics"
 	"github.com/bgremover/bgremover/projections/custody"
 	"github.com/bgremover/bgremover/projections/images"
@@ -87,7 +88,7 @@ func (s *service) audit(ctx context.Context, progress func(usecase.AuditProgress
 	}
 	ok, err := postgres.Exclusive(ctx, s.ground.pool, "sentinel", func(ctx context.Context) error {
 		// A view that was made anew has lost what it granted.
-		if err := s.lookout.Grant(ctx, custody.Name, analytics.Name, images.Name, "ledger", "work"); err != nil {
+		if err := s.lookout.Grant(ctx, custody.Name, analytics.Name, images.Name, abuse.Name, "ledger", "work"); err != nil {
 			return err
 		}
 		done, err = s.sentinel.Do(ctx, progress)
@@ -196,6 +197,8 @@ var aged = []struct {
 	{usecase.AgedTable{Name: "ledger.requests", Kind: "idempotency_answer", Promise: "image.no-permanent-store"}, `select min(at) from ledger.requests`},
 	{usecase.AgedTable{Name: "custody.visitor_day", Kind: "technical", Promise: "tech.keep-90d"}, `select min(began_at) from custody.visitor_day`},
 	{usecase.AgedTable{Name: "work.api_log", Kind: "api_log", Promise: "apilog.keep-90d"}, `select min(at) from work.api_log`},
+	{usecase.AgedTable{Name: "abuse.refused", Kind: "api_log", Promise: "apilog.keep-90d"}, `select min(hour) from abuse.refused`},
+	{usecase.AgedTable{Name: "abuse.visits", Kind: "api_log", Promise: "apilog.keep-90d"}, `select min(day::timestamp at time zone 'UTC') from abuse.visits`},
 	{usecase.AgedTable{Name: "work.sessions", Kind: "session", Promise: "staff.least"}, `select min(until) - interval '12 hours' from work.sessions`},
 	{usecase.AgedTable{Name: "work.requests", Kind: "idempotency_answer", Promise: "image.no-permanent-store", Wall: true}, `select min(begun_at) from work.requests`},
 }

@@ -2,13 +2,16 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
 	"testing"
 
+	"github.com/bgremover/bgremover/internal/config"
 	"github.com/bgremover/bgremover/internal/testphotos"
 	"github.com/bgremover/bgremover/policies"
 )
@@ -51,6 +54,9 @@ func TestVisitorIsLimitedAndForgotten(t *testing.T) {
 		t.Fatalf("the record says: %s", story(s2.record()))
 	}
 	wantSecurityPage(t, s2)
+	if refused, visits := abuseRows(t, data); refused == 0 || visits == 0 {
+		t.Errorf("the view has %d rows of refusals and %d of visitors", refused, visits)
+	}
 	s2.stop()
 
 	s3 := serve(t, data, "--clock-offset", "2160h1m") // 90 days
@@ -71,6 +77,8 @@ func TestVisitorIsLimitedAndForgotten(t *testing.T) {
 		}
 		return false
 	})
+	until(t, "the figures of that day go with it", func() bool { refused, visits := abuseRows(t, data); return refused == 0 && visits == 0 })
+	answers(t, 0, []string{"rebuild", "abuse", "--check", "--data", data}, "abuse.refused: identical", "abuse.visits: identical")
 	for _, l := range began {
 		out, errs, code := bgremover(t, "stream", "show", string(l.Subject), "--data", data)
 		if code != 0 || !strings.Contains(out, "What was personal is erased") || !strings.Contains(out, `"address":"[erased]"`) {
@@ -86,8 +94,25 @@ func TestVisitorIsLimitedAndForgotten(t *testing.T) {
 	}
 }
 
-// visitorLimit is how many photos a visitor may send in a minute, as the policy's data says.
-func visitorLimit(t *testing.T) int {
+// abuseRows counts the figures about refusals and visitors.
+func abuseRows(t *testing.T, data string) (refused, visits int64) {
+	t.Helper()
+	open, err := openTools(t.Context(), config.Ground{Folder: config.Folder{Data: data}}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = open.pool.QueryRow(t.Context(), "select (select count(*) from abuse.refused), (select count(*) from abuse.visits)").Scan(&refused, &visits)
+	if err = errors.Join(err, open.close()); err != nil {
+		t.Fatal(err)
+	}
+	return refused, visits
+}
+
+// visitorLimit is how many photos a visitor may send in a minute.
+func visitorLimit(t *testing.T) int { return rateLimit(t, "visitor") }
+
+// rateLimit is how many photos a scope may send in a minute, as the policy's data says.
+func rateLimit(t *testing.T, scope string) int {
 	t.Helper()
 	content, err := fs.ReadFile(policies.Bundle, "data/upload.json")
 	if err != nil {
@@ -98,10 +123,10 @@ func visitorLimit(t *testing.T) int {
 			Uploads int `json:"uploads_minute"`
 		}
 	}
-	if err := json.Unmarshal(content, &data); err != nil || data.Rates["visitor"].Uploads == 0 {
-		t.Fatalf("no limit in the data: %v", err)
+	if err := json.Unmarshal(content, &data); err != nil || data.Rates[scope].Uploads == 0 {
+		t.Fatalf("no limit of a %s in the data: %v", scope, err)
 	}
-	return data.Rates["visitor"].Uploads
+	return data.Rates[scope].Uploads
 }
 
 // wantSecurityPage looks at what officers see of it: figures that name nobody.

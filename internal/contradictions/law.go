@@ -241,7 +241,7 @@ func ownData(f *finding) {
 			f.add("Figures about use name nobody, and the role %s reads them as data of a person.", role)
 		}
 	}
-	if !mentions(f.sentences("usage.improve"), "account") {
+	if !mentions(f.sentences("usage.improve"), "own account") {
 		f.add("No sentence says that helping somebody takes the data of their own account.")
 	}
 }

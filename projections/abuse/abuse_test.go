@@ -125,13 +125,15 @@ func TestPurge(t *testing.T) {
 		refusedAt(midnight, "upload.rate", 1), refusedAt(midnight.Add(23*time.Hour), "upload.rate", 1), refusedAt(midnight.Add(24*time.Hour), "upload.rate", 1),
 		visit.Began{Day: "2026-03-02"}, visit.Began{Day: "2026-03-03"})
 	for _, step := range []struct {
-		upTo time.Time
-		rows int64
+		upTo   time.Time
+		rows   int64
+		oldest time.Time // afterwards
+		days   int64
 	}{
-		{midnight.Add(-time.Second), 0},
-		{midnight, 3}, // the day, and both of its hours
-		{midnight.Add(24*time.Hour - time.Second), 0},
-		{midnight.Add(24 * time.Hour), 2},
+		{midnight.Add(-time.Second), 0, midnight, 2},
+		{midnight, 3, midnight.Add(24 * time.Hour), 1}, // the day, and both of its hours
+		{midnight.Add(24*time.Hour - time.Second), 0, midnight.Add(24 * time.Hour), 1},
+		{midnight.Add(24 * time.Hour), 2, time.Time{}, 0},
 	} {
 		err := pgx.BeginFunc(t.Context(), db, func(tx pgx.Tx) error {
 			n, err := abuse.Purge(context.Background(), tx, step.upTo)
@@ -142,6 +144,10 @@ func TestPurge(t *testing.T) {
 		})
 		if err != nil {
 			t.Fatal(err)
+		}
+		oldest, days, err := abuse.Oldest(t.Context(), db)
+		if err != nil || !oldest.Equal(step.oldest) || days != step.days {
+			t.Errorf("up to %s: the oldest of %d days is %s, %v", step.upTo, days, oldest, err)
 		}
 	}
 }

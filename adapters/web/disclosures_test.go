@@ -44,6 +44,7 @@ type desk struct {
 	seen    int // facts that the view holds
 	theirs  *age.X25519Identity
 	cookies map[string]string // of officers, by name
+	visits  visits
 }
 
 const (
@@ -64,17 +65,18 @@ func newDesk(t *testing.T) *desk {
 	d := &desk{
 		db:     projectortest.Open(t, projector.View{Name: disclosures.Name, Schema: disclosures.Schema, Apply: disclosures.Apply}),
 		theirs: theirs, cookies: map[string]string{},
+		visits: visits{all: []visit.Began{{Day: "2026-03-02", Address: personal.Of("192.0.2.7"), At: personal.Of("2026-03-02T11:00:00Z")}}},
 	}
 	d.office = &office{t: t}
 	var access fake.Access
 	work := &usecase.DisclosureDesk{
-		Sharing: rules, Access: rules, Decisions: &fake.Decisions{}, Visits: aVisit{}, Sealer: sealer.Sealer{},
+		Sharing: rules, Access: rules, Decisions: &fake.Decisions{}, Visits: &d.visits, Sealer: sealer.Sealer{},
 		NewDisclosure: func() id.Disclosure { return theDisclosure },
 	}
 	d.world = newWorld(t, fake.Cutter{}, func(c *web.Config) {
 		c.Officer = &officer.Config{
 			Sessions: lateSessions{d.office, &access}, Record: officertest.New(fakeRecord{d.office}.All, c.Now),
-			Types: ledger.Facts().Names(), CheckpointEvery: time.Minute, Desk: d.config(work),
+			Types: ledger.Facts().Names(), CheckpointEvery: time.Minute, Desk: d.config(work), Now: c.Now,
 		}
 	})
 	work.Record, work.Vault, work.Now = d.Record, d.Vault, d.now
@@ -97,6 +99,7 @@ func (d *desk) config(work officer.DeskWork) *officer.Desk {
 	return &officer.Desk{
 		Work: work, CaughtUp: d.follow,
 		List: func(ctx context.Context) ([]disclosures.Disclosure, error) { return disclosures.List(ctx, d.db) },
+		Open: func(ctx context.Context) ([]disclosures.Disclosure, error) { return disclosures.Open(ctx, d.db) },
 		Get: func(ctx context.Context, which id.Disclosure) (disclosures.Disclosure, error) {
 			return disclosures.Get(ctx, d.db, which)
 		},
@@ -118,12 +121,25 @@ func (d *desk) follow(ctx context.Context) error {
 	return d.db.SendBatch(ctx, b).Close()
 }
 
-// aVisit is one visitor's day.
-type aVisit struct{}
+// visits are the days of visitors: some, and some more that are only counted.
+type visits struct {
+	all  []visit.Began
+	more int64
+}
+
+// Count implements usecase.VisitorDays.
+func (v *visits) Count(context.Context, string, string) (int64, error) {
+	return int64(len(v.all)) + v.more, nil
+}
 
 // Began implements usecase.VisitorDays.
-func (aVisit) Began(_ context.Context, _, _ string, each func(visit.Began) error) error {
-	return each(visit.Began{Day: "2026-03-02", Address: personal.Of("192.0.2.7"), At: personal.Of("2026-03-02T11:00:00Z")})
+func (v *visits) Began(_ context.Context, _, _ string, each func(visit.Began) error) error {
+	for _, b := range v.all {
+		if err := each(b); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // as does something as an officer: a page without a form, else the form sent.
@@ -141,7 +157,7 @@ func (d *desk) order() url.Values {
 	return url.Values{
 		"from": {"authority"}, "sender": {"Staatsanwaltschaft <Musterstadt>"}, "country": {"DE"}, "category": {"technical"}, "fields": {"address, access_time"},
 		"basis": {"order"}, "purpose": {"introduction"}, "expires": {noon.AddDate(0, 1, 0).Format(time.DateOnly)}, "reference": {"12 Js 34/26"},
-		"address": {"192.0.2.7"}, "key": {d.theirs.Recipient().String()}, "text": {"Who was it?"},
+		"address": {"192.0.2.7"}, "first_day": {"2026-03-01"}, "last_day": {"2026-03-02"}, "key": {d.theirs.Recipient().String()}, "text": {"Who was it?"},
 	}
 }
 
@@ -208,13 +224,54 @@ func TestDisclosureDesk(t *testing.T) {
 		t.Errorf("made twice: %d", again.Code)
 	}
 	d.goes("Grace", one+"/defer", url.Values{"until": {noon.AddDate(0, 0, 1).Format(time.DateOnly)}})
-	d.page(one, "Nobody is told before")
+	d.page(one, "tell nobody before <time")
+	d.page(deskPath, "tell nobody before")
 	if early := d.as("Grace", one+"/unreachable", url.Values{}); early.Code != http.StatusConflict {
 		t.Errorf("settled early: %d", early.Code)
 	}
 	d.page(deskPath, "made")
 	if strings.Contains(d.log.String(), "192.0.2.7") || strings.Contains(d.log.String(), "Musterstadt") {
 		t.Error("the log names somebody")
+	}
+}
+
+// permitted registers a request and brings it as far as it can be made.
+func (d *desk) permitted() (page string) {
+	d.t.Helper()
+	one := d.goes("Grace", deskPath, d.order())
+	d.goes("Ada", one+"/approve", url.Values{})
+	d.goes("Jean", one+"/approve", url.Values{})
+	d.goes("Grace", one+"/decide", url.Values{})
+	return one
+}
+
+// An export that holds nothing is made, and then there is nobody to tell and nothing to do.
+func TestDisclosureOfNothingIsSettled(t *testing.T) {
+	d := newDesk(t)
+	d.visits.all = nil
+	one := d.permitted()
+	d.page(deskPath, "make the export before")
+	if sealed := d.as("Grace", one+"/make", url.Values{}); sealed.Code != http.StatusOK || len(d.open(sealed.Body.Bytes())) != 0 {
+		t.Fatalf("made: %d", sealed.Code)
+	}
+	page := d.page(one, "it concerns nobody, and nobody has to be told")
+	if strings.Contains(page, "/unreachable") || strings.Contains(page, "/defer") || strings.Contains(page, "By when") {
+		t.Errorf("there is something to do: %s", page)
+	}
+	d.page(deskPath, "Nothing: every request is settled.")
+}
+
+// How much has to be opened is said before it is, and too much is refused.
+func TestDisclosureSaysWhatItTakes(t *testing.T) {
+	d := newDesk(t)
+	d.visits.more = 599_999
+	one := d.permitted()
+	d.page(one, "600000 visits on those days")
+	d.page(one, "takes about 2 minutes")
+	d.visits.more = usecase.MostOpened
+	d.page(one, "Have the request narrowed down to fewer days")
+	if made := d.as("Grace", one+"/make", url.Values{}); made.Code != http.StatusRequestEntityTooLarge || !strings.Contains(made.Body.String(), usecase.ErrTooManyVisits.Code) {
+		t.Errorf("made: %d %s", made.Code, made.Body)
 	}
 }
 

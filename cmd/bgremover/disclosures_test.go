@@ -33,7 +33,9 @@ func TestDisclosureOnARealService(t *testing.T) {
 		t.Fatal(err)
 	}
 	grace, ada, jean := s.atDesk(t, "Grace Hopper"), s.atDesk(t, "Ada Lovelace"), s.atDesk(t, "Jean Bartik")
+	day := func(from int) string { return time.Now().UTC().AddDate(0, 0, from).Format(time.DateOnly) }
 	form := url.Values{
+		"first_day": {day(-1)}, "last_day": {day(1)},
 		"from": {"authority"}, "sender": {"Staatsanwaltschaft Musterstadt"}, "country": {"DE"}, "category": {"technical"}, "fields": {"address access_time"},
 		"basis": {"order"}, "purpose": {"access"}, "expires": {time.Now().AddDate(1, 0, 0).Format(time.DateOnly)}, "reference": {"12 Js 34/26"}, "address": {"192.0.2.7"},
 		"key": {theirs.Recipient().String()}, "text": {"Who was it?"},

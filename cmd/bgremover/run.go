@@ -236,6 +236,7 @@ func (s *service) chores() []chore {
 		{"record rotations of the log's key", purgeEvery, s.recordRotations},
 		{"remind of signatures that end", remindEvery, s.remind},
 		{"ask about transfers", transfersEvery, s.declareTransfers},
+		s.lookWhoIsUntold(),
 		s.verifying(),
 		s.recordDecisions(),
 		s.recordVisits(),

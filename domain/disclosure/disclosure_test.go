@@ -33,10 +33,11 @@ func TestDecideRequest(t *testing.T) {
 	}{
 		"as it should be":                  {func(*disclosure.Request) {}, nil},
 		"an address in IPv6":               {func(r *disclosure.Request) { r.Address = "2001:db8::7" }, nil},
-		"an address, whenever":             {func(r *disclosure.Request) { r.FirstDay, r.LastDay = "", "" }, nil},
+		"an address, whenever":             {func(r *disclosure.Request) { r.FirstDay, r.LastDay = "", "" }, disclosure.ErrNoDays},
 		"one day, whoever":                 {func(r *disclosure.Request) { r.Address, r.FirstDay = "", "2026-03-02" }, nil},
 		"two days, whoever":                {func(r *disclosure.Request) { r.Address = "" }, disclosure.ErrTooWide},
-		"everything":                       {func(r *disclosure.Request) { r.Address, r.FirstDay, r.LastDay = "", "", "" }, disclosure.ErrTooWide},
+		"everything":                       {func(r *disclosure.Request) { r.Address, r.FirstDay, r.LastDay = "", "", "" }, disclosure.ErrNoDays},
+		"accounts have no days":            {func(r *disclosure.Request) { r.Category, r.FirstDay, r.LastDay = "account", "", "" }, nil},
 		"pictures are registered, too":     {func(r *disclosure.Request) { r.Category, r.Address = "image", "" }, nil},
 		"and training":                     {func(r *disclosure.Request) { r.From, r.Purpose = "model_trainer", "training" }, nil},
 		"no address of a network":          {func(r *disclosure.Request) { r.Address = "somebody" }, disclosure.ErrAddress},
@@ -305,7 +306,7 @@ func FuzzDecideRequest(f *testing.F) {
 				t.Errorf("%q is no day", day)
 			}
 		}
-		if category == disclosure.Technical && scoped.Address.IsEmpty() && (scoped.FirstDay == "" || scoped.FirstDay != scoped.LastDay) {
+		if category == disclosure.Technical && (scoped.FirstDay == "" || scoped.Address.IsEmpty() && scoped.FirstDay != scoped.LastDay) {
 			t.Errorf("everybody is looked for: %+v", scoped)
 		}
 	})

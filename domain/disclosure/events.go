@@ -37,7 +37,7 @@ type Scoped struct {
 	Sender   personal.Text `json:"sender"`    // by name
 	Key      personal.Text `json:"key"`       // their public key: age1…
 	Address  personal.Text `json:"address"`   // network address; empty for every one on those days
-	FirstDay string        `json:"first_day"` // 2026-11-24, UTC; empty for as far back as there is data
+	FirstDay string        `json:"first_day"` // 2026-11-24, UTC; earlier releases left it empty for as far back as there is data
 	LastDay  string        `json:"last_day"`  // inclusive
 }
 

@@ -43,7 +43,9 @@ var (
 	ErrAddress = refusal.New(refusal.Invalid, "disclosure.address",
 		"This is no network address.", "Write one such as 192.0.2.7 or 2001:db8::7, or none.")
 	ErrDays = refusal.New(refusal.Invalid, "disclosure.days",
-		"Days are written as 2026-11-24, the first before the last.", "Write both, or neither.")
+		"Days are written as 2026-11-24, the first before the last.", "Write both, also when they are the same.")
+	ErrNoDays = refusal.New(refusal.Invalid, "disclosure.no_days",
+		"A request for technical data names its days: an address is one person's today, and another's tomorrow.", "Write the days that the document names, or ask those who sent it.")
 	ErrTooWide = refusal.New(refusal.Invalid, "disclosure.too_wide",
 		"Without a network address a request covers one day at most: everybody's data is nobody's case.", "Write the address that is asked about, or one day.")
 	ErrRegistered = refusal.New(refusal.Conflict, "disclosure.registered",
@@ -118,7 +120,8 @@ func (r Request) check() error {
 
 func fits(s string, most int) bool { return utf8.ValidString(s) && utf8.RuneCountInString(s) <= most }
 
-// scope says what is looked for. A request for other than technical data has no days and no address.
+// scope says what is looked for. One for technical data has days, because an address says whose it was only with
+// them; one for anything else has neither.
 func (r Request) scope() (Scoped, error) {
 	s := Scoped{Purpose: r.Purpose, Sender: personal.Of(strings.TrimSpace(r.Sender)), Key: r.Key}
 	if r.Category != Technical {
@@ -136,7 +139,7 @@ func (r Request) scope() (Scoped, error) {
 	switch {
 	case err != nil:
 		return Scoped{}, err
-	case r.Address == "" && (first.IsZero() || !first.Equal(last)):
+	case r.Address == "" && !first.Equal(last):
 		return Scoped{}, ErrTooWide
 	}
 	return s, nil
@@ -155,7 +158,7 @@ func asKept(a netip.Addr) string {
 
 func (r Request) days() (first, last time.Time, err error) {
 	if r.FirstDay == "" && r.LastDay == "" {
-		return first, last, nil
+		return first, last, ErrNoDays
 	}
 	first, e1 := time.Parse(time.DateOnly, r.FirstDay)
 	last, e2 := time.Parse(time.DateOnly, r.LastDay)

@@ -34,6 +34,7 @@ type Metrics struct {
 	overdueBy   prometheus.Gauge
 	late        *prometheus.GaugeVec
 	heldUp      prometheus.Gauge
+	untold      prometheus.Gauge
 	audited     prometheus.Gauge
 	auditBroken prometheus.Gauge
 
@@ -68,6 +69,8 @@ func NewMetrics(build Build) *Metrics {
 		late:   gauges("retention_late_seconds", "How long the oldest due deletion of a kind of data is late; 900 and more needs somebody.", "kind"),
 		heldUp: gauge("retention_uploads_held_up", "1 while no photo is taken because deletions are late."),
 
+		untold: gauge("disclosures_untold_seconds", "How long those whom a disclosure concerns should have known of it, at most; 86400 and more needs somebody."),
+
 		audited:     gauge("audit_objects", "Objects that the last audit compared with the record."),
 		auditBroken: gauge("audit_broken", "1 when the last audit found what breaks a promise, or could not see everything."),
 
@@ -80,7 +83,7 @@ func NewMetrics(build Build) *Metrics {
 	about.WithLabelValues(build.Version, build.Revision, build.Go).Set(1)
 	m.registry.MustRegister(
 		m.requests, m.requestSeconds, m.refused, m.stageSeconds, m.slots, m.slotsInUse,
-		m.queue, m.published, m.signed, m.signedAge, m.lag, m.viewStopped, m.verified, m.broken, m.waiting, m.overdue, m.overdueBy, m.late, m.heldUp, about,
+		m.queue, m.published, m.signed, m.signedAge, m.lag, m.viewStopped, m.verified, m.broken, m.waiting, m.overdue, m.overdueBy, m.late, m.heldUp, m.untold, about,
 		m.audited, m.auditBroken, m.keysLive, m.keysResurrected, m.keysDoubtful, m.factsMissing,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
@@ -172,6 +175,9 @@ func (m *Metrics) Overdue(count int64, longest time.Duration) {
 func (m *Metrics) Retention(kind string, late time.Duration) {
 	m.late.WithLabelValues(kindLabel(kind)).Set(late.Seconds())
 }
+
+// Untold says for how long those whom a disclosure concerns should have known of it.
+func (m *Metrics) Untold(late time.Duration) { m.untold.Set(late.Seconds()) }
 
 // HeldUp says whether photos are refused because deletions are late.
 func (m *Metrics) HeldUp(refused bool) {

@@ -24,6 +24,7 @@ func exercised() *Metrics {
 	m.Overdue(6, 7*time.Second)
 	m.Retention("api_log", 11*time.Second)
 	m.HeldUp(true)
+	m.Untold(90 * time.Second)
 	m.Verified(8, true)
 	m.Checkpoint(9, 10*time.Second)
 	m.Audited(12, true)
@@ -54,6 +55,7 @@ func TestEveryMetricAndItsLabels(t *testing.T) {
 		"bgremover_uploads_refused_total":         {"code"},
 		"bgremover_retention_late_seconds":        {"kind"},
 		"bgremover_retention_uploads_held_up":     nil,
+		"bgremover_disclosures_untold_seconds":    nil,
 		"bgremover_audit_objects":                 nil,
 		"bgremover_audit_broken":                  nil,
 
@@ -100,6 +102,7 @@ func TestValues(t *testing.T) {
 		`bgremover_deletions_overdue_seconds 7`,
 		`bgremover_retention_late_seconds{kind="api_log"} 11`,
 		`bgremover_retention_uploads_held_up 1`,
+		`bgremover_disclosures_untold_seconds 90`,
 		`bgremover_audit_objects 12`,
 		`bgremover_audit_broken 1`,
 		`bgremover_http_request_seconds_sum{route="GET /v1/images/{id}"} 1`,

@@ -62,6 +62,8 @@ var ErrNotAtDesk = refusal.New(refusal.Forbidden, "disclosure.not_at_desk",
 
 // VisitorDays lists technical data.
 type VisitorDays interface {
+	// Count returns how many visitor-days began from the first to the last day, as Began has them, without opening any.
+	Count(ctx context.Context, first, last string) (int64, error)
 	// Began calls each for every visitor-day that began from the first to the last day, both
 	// inclusive and in the form 2026-11-24; no first day is as far back as there is data. What is
 	// erased is erased. An error of each ends it.

@@ -19,8 +19,39 @@ import (
 var ErrTooMuch = refusal.New(refusal.TooLarge, "disclosure.too_much",
 	"More is asked for than one export holds.", "Have the request narrowed down to fewer days, or to a network address.")
 
-// mostRecords is how many records an export has at most: some 20 MB while it is sealed.
-const mostRecords = 100_000
+// ErrTooManyVisits refuses an export that would take too long, before anything is opened.
+var ErrTooManyVisits = refusal.New(refusal.TooLarge, "disclosure.too_many_visits",
+	"On the days that are asked about there were more visitors than one export goes through: a million.", "Have the request narrowed down to fewer days.")
+
+// Whose an address was is sealed with each visit, and nothing else may know it: every visit of the days is opened to find out.
+// How long that takes is bounded by how many those are, and the size of an export by how many are given.
+const (
+	MostOpened  = 1_000_000
+	mostRecords = 100_000 // some 20 MB while they are sealed
+)
+
+// Effort returns how many visits have to be opened to carry a request out; 0 for what visits do not hold.
+func (d DisclosureDesk) Effort(ctx context.Context, which id.Disclosure) (visits int64, err error) {
+	state, err := d.load(ctx, which)
+	if err != nil || state.Request().Category != disclosure.Technical {
+		return 0, err
+	}
+	first, last := d.days(state.Scope())
+	visits, err = d.Visits.Count(ctx, first, last)
+	if err != nil {
+		return 0, fmt.Errorf("count visits: %w", err)
+	}
+	return visits, nil
+}
+
+// days are those whose visits are looked through. A request that an earlier release registered may name none: then it is as far
+// back as there is data.
+func (d DisclosureDesk) days(scope disclosure.Scoped) (first, last string) {
+	if scope.LastDay == "" {
+		return "", d.Now().UTC().Format(time.DateOnly)
+	}
+	return scope.FirstDay, scope.LastDay
+}
 
 // technicalFields is how a visit answers for each field that can be granted of it.
 var technicalFields = map[string]func(visit.Began) personal.Text{
@@ -94,9 +125,12 @@ func (d DisclosureDesk) seal(ctx context.Context, which id.Disclosure, state dis
 // technical returns the granted fields of each visitor-day that was asked for.
 func (d DisclosureDesk) technical(ctx context.Context, state disclosure.Disclosure, fields []string) ([]map[string]personal.Text, error) {
 	scope := state.Scope()
-	first, last := scope.FirstDay, scope.LastDay
-	if last == "" {
-		last = d.Now().UTC().Format(time.DateOnly)
+	first, last := d.days(scope)
+	switch visits, err := d.Visits.Count(ctx, first, last); {
+	case err != nil:
+		return nil, fmt.Errorf("count visits: %w", err)
+	case visits > MostOpened:
+		return nil, ErrTooManyVisits
 	}
 	records := []map[string]personal.Text{}
 	err := d.Visits.Began(ctx, first, last, func(b visit.Began) error {

@@ -9,6 +9,10 @@ import (
 	"github.com/bgremover/bgremover/domain/id"
 )
 
+// UntoldAlarm is how long those whom a disclosure concerns may stay untold, once they can be told, before somebody is
+// called. They should know when their data is given (GDPR article 14(3)(c)); a day lets whoever is at the desk do it.
+const UntoldAlarm = 24 * time.Hour
+
 // Tell records that those whom a disclosure concerns were told of it.
 func (d DisclosureDesk) Tell(ctx context.Context, o Officer, which id.Disclosure) error {
 	return d.settle(ctx, o, which, func(s disclosure.Disclosure, at time.Time) (event.Fact, error) {

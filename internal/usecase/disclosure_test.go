@@ -39,6 +39,17 @@ type desk struct {
 	grace     usecase.Officer // registers
 	ada, jean usecase.Officer // approve
 	visits    []visit.Began
+	more      int64 // visits that are counted besides
+}
+
+// Count implements usecase.VisitorDays.
+func (d *desk) Count(_ context.Context, first, last string) (n int64, err error) {
+	for _, b := range d.visits {
+		if b.Day >= first && b.Day <= last {
+			n++
+		}
+	}
+	return n + d.more, nil
 }
 
 // Began implements usecase.VisitorDays.
@@ -103,7 +114,7 @@ func (d *desk) order() usecase.Registration {
 	return usecase.Registration{PublicKey: d.theirs.Recipient().String(), Request: disclosure.Request{
 		From: disclosure.Authority, Country: "DE", Category: disclosure.Technical, Basis: disclosure.Order, Purpose: "order",
 		Fields: []string{"address", "access_time"}, Expires: d.now.Add(24 * time.Hour), Reference: "12 Js 34/26", Text: "Who was it?",
-		Sender: "Staatsanwaltschaft", Address: "192.0.2.7",
+		Sender: "Staatsanwaltschaft", Address: "192.0.2.7", FirstDay: "2025-10-01", LastDay: "2026-03-02",
 	}}
 }
 
@@ -308,6 +319,70 @@ func TestDisclosureOfNothingTellsNobody(t *testing.T) {
 	}
 	if err := d.Unreachable(t.Context(), d.grace, which); !errors.Is(err, disclosure.ErrNothingGiven) {
 		t.Errorf("nobody was told: %v", err)
+	}
+}
+
+// What would take too long is refused before anything is opened, and nothing is recorded: a narrower request can follow.
+func TestDisclosureOfTooManyVisits(t *testing.T) {
+	d := newDesk(t)
+	d.visits, d.more = []visit.Began{{Day: "2026-03-01", Address: personal.Of("192.0.2.7")}, {Day: "2026-03-03"}}, 999_999
+	which := d.register(func(*usecase.Registration) {})
+	d.permit(which)
+	if n, err := d.Effort(t.Context(), which); n != 1_000_000 || err != nil {
+		t.Errorf("it takes %d visits, %v", n, err)
+	}
+	before, _ := d.story(which)
+	d.more++
+	if sealed, err := d.Make(t.Context(), d.grace, which); !errors.Is(err, usecase.ErrTooManyVisits) || sealed != nil {
+		t.Errorf("made %d bytes, %v", len(sealed), err)
+	}
+	if after, _ := d.story(which); len(after) != len(before) {
+		t.Errorf("recorded: %v", after)
+	}
+	d.more--
+	if _, err := d.Make(t.Context(), d.grace, which); err != nil {
+		t.Errorf("a million: %v", err)
+	}
+	account := d.register(partner("introduction", "account"))
+	if n, err := d.Effort(t.Context(), account); n != 0 || err != nil {
+		t.Errorf("of accounts, %d visits are opened, %v", n, err)
+	}
+}
+
+// What no single case can be about is not given, however lawful.
+func TestDisclosureOfTooManyRecords(t *testing.T) {
+	d := newDesk(t)
+	d.visits = slices.Repeat([]visit.Began{{Day: "2026-03-01", Address: personal.Of("192.0.2.7")}}, 100_001)
+	which := d.register(func(*usecase.Registration) {})
+	d.permit(which)
+	if sealed, err := d.Make(t.Context(), d.grace, which); !errors.Is(err, usecase.ErrTooMuch) || sealed != nil {
+		t.Errorf("made %d bytes, %v", len(sealed), err)
+	}
+}
+
+// A request of an earlier release may name no days: then all that there is is looked through, until today.
+func TestDisclosureWithoutDays(t *testing.T) {
+	d := newDesk(t)
+	d.visits = []visit.Began{{Day: "2025-12-01", Address: personal.Of("192.0.2.7")}, {Day: "2026-03-02", Address: personal.Of("192.0.2.7")}}
+	which := d.register(func(*usecase.Registration) {})
+	key, err := d.Vault.New(disclosure.Key("03900000-0000-7000-8000-000000000099"))
+	d.must(err)
+	facts, err := d.record.Load(t.Context(), disclosure.Stream(which))
+	d.must(err)
+	scoped := facts[1].Fact.(disclosure.Scoped)
+	scoped.FirstDay, scoped.LastDay = "", ""
+	old := id.Disclosure("03900000-0000-7000-8000-000000000099")
+	_, err = d.record.Append(t.Context(), event.Append{
+		At: d.now, Actor: d.grace.Actor(), Make: []personal.Key{key},
+		Parts: []event.Part{{Stream: disclosure.Stream(old), Facts: []event.Pending{{Fact: facts[0].Fact}, {Fact: scoped}}}},
+	})
+	d.must(err)
+	d.permit(old)
+	if _, err := d.Make(t.Context(), d.grace, old); err != nil {
+		t.Fatal(err)
+	}
+	if _, last := d.story(old); last.Fact.(disclosure.Made).Count != 2 {
+		t.Errorf("recorded as %+v", last.Fact)
 	}
 }
 

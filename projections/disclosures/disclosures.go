@@ -4,7 +4,8 @@
 //	writes: disclosure, tally (schema.sql)
 //	shown:  adapters/web (officers' list, the public report)
 //
-// Read it in this order: schema.sql, disclosures.go (what each fact changes), queries.go.
+// Read it in this order: schema.sql, disclosures.go (what each fact changes), queries.go, next.go (what
+// has to be done, and by when).
 //
 // It holds nothing that the codec seals: not who asked, by name, nor about whom. Of a request
 // whose key is destroyed it keeps a count and nothing else.
@@ -89,13 +90,13 @@ func apply(b *pgx.Batch, d id.Disclosure, e disclosure.Event, env event.Envelope
 		if e.Count == 0 {
 			outcome = Nothing
 		}
-		change(`outcome = $2, records = $3`, string(outcome), e.Count)
+		change(`outcome = $2, records = $3, tell_from = $4`, string(outcome), e.Count, env.At)
 	case disclosure.SubjectTold:
 		change(`told = 'told'`)
 	case disclosure.SubjectUnreachable:
 		change(`told = 'unreachable'`)
 	case disclosure.SubjectDeferred:
-		change(`deferred = $2`, e.Until)
+		change(`tell_from = $2`, e.Until)
 	}
 }
 

@@ -33,13 +33,13 @@ type Disclosure struct {
 	Reasons   []string
 	Records   int64
 	Told      string
-	Deferred  *time.Time
+	TellFrom  *time.Time
 }
 
 // Most is how many requests a list has at most.
 const Most = 200
 
-const columns = `disclosure::text, requested_at, sender, country, category, fields, basis, purpose, expires, approvals, outcome, reasons, records, told, deferred`
+const columns = `disclosure::text, requested_at, sender, country, category, fields, basis, purpose, expires, approvals, outcome, reasons, records, told, tell_from`
 
 // List returns the newest requests, the newest first, at most [Most].
 func List(ctx context.Context, db DB) ([]Disclosure, error) {
@@ -71,7 +71,12 @@ func collect(ctx context.Context, db DB, sql string, args ...any) ([]Disclosure,
 		return nil, fmt.Errorf("list disclosures: %w", err)
 	}
 	for i := range found {
-		found[i].At, found[i].Expires = found[i].At.UTC(), found[i].Expires.UTC()
+		one := &found[i]
+		one.At, one.Expires = one.At.UTC(), one.Expires.UTC()
+		if one.TellFrom != nil {
+			utc := one.TellFrom.UTC()
+			one.TellFrom = &utc
+		}
 	}
 	return found, nil
 }

@@ -15,10 +15,15 @@ create table if not exists disclosure (
   reasons      text[]      not null default '{}',      -- of a refusal
   records      bigint      not null default 0,         -- given
   told         text        not null default '',        -- told, unreachable
-  deferred     timestamptz                             -- until when an order forbids to tell
+  tell_from    timestamptz                             -- those whom it concerns have to know from then on: since it was given, or since an order's ban ended
 );
 
+-- Made by an earlier release, which kept the end of a ban alone.
+alter table disclosure add column if not exists tell_from timestamptz;
+
 create index if not exists disclosure_newest on disclosure (requested_at desc, disclosure);
+create index if not exists disclosure_open on disclosure (coalesce(tell_from, expires), disclosure)
+  where outcome in ('pending', 'permitted') or outcome = 'made' and told = '';
 
 -- What remains of those whose key is destroyed: counts.
 create table if not exists tally (

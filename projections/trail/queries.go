@@ -63,40 +63,60 @@ func List(ctx context.Context, db DB, f Filter) ([]Fact, error) {
 	if f.Limit <= 0 || f.Limit > Most {
 		f.Limit = Most
 	}
-	var args []any
-	where := func(condition string, arg any) string {
-		args = append(args, arg)
-		return fmt.Sprintf(" and "+condition, len(args))
-	}
-	sql := `select ` + columns + ` from trail.fact where true`
-	if f.Type != "" {
-		sql += where("type = $%d", string(f.Type))
-	}
-	if f.Subject != "" {
-		sql += where("stream = $%d", string(f.Subject))
-	}
-	if !f.From.IsZero() {
-		sql += where("at >= $%d", f.From)
-	}
-	if !f.To.IsZero() {
-		sql += where("at < $%d", f.To)
-	}
-	if f.Before > 0 {
-		sql += where("seq < $%d", f.Before)
-	}
-	if f.After > 0 {
-		sql += where("seq > $%d", f.After)
-	}
+	conditions, args := f.conditions()
 	order := "desc"
 	if f.Oldest {
 		order = "asc"
 	}
 	args = append(args, f.Limit)
-	facts, err := collect(ctx, db, sql+fmt.Sprintf(" order by seq %s limit $%d", order, len(args)), args...)
+	facts, err := collect(ctx, db, `select `+columns+` from trail.fact where true`+conditions+fmt.Sprintf(" order by seq %s limit $%d", order, len(args)), args...)
 	if err != nil {
 		return nil, fmt.Errorf("list facts: %w", err)
 	}
 	return facts, nil
+}
+
+// Count returns how many facts a filter lets through, whatever its order and limit.
+func Count(ctx context.Context, db DB, f Filter) (n int64, err error) {
+	if !isText(string(f.Type)) || !isText(string(f.Subject)) {
+		return 0, nil
+	}
+	conditions, args := f.conditions()
+	rows, err := db.Query(ctx, `select count(*) from trail.fact where true`+conditions, args...)
+	if err == nil {
+		n, err = pgx.CollectExactlyOneRow(rows, pgx.RowTo[int64])
+	}
+	if err != nil {
+		return 0, fmt.Errorf("count facts: %w", err)
+	}
+	return n, nil
+}
+
+// conditions is the filter as SQL, with its arguments.
+func (f Filter) conditions() (sql string, args []any) {
+	where := func(condition string, arg any) {
+		args = append(args, arg)
+		sql += fmt.Sprintf(" and "+condition, len(args))
+	}
+	if f.Type != "" {
+		where("type = $%d", string(f.Type))
+	}
+	if f.Subject != "" {
+		where("stream = $%d", string(f.Subject))
+	}
+	if !f.From.IsZero() {
+		where("at >= $%d", f.From)
+	}
+	if !f.To.IsZero() {
+		where("at < $%d", f.To)
+	}
+	if f.Before > 0 {
+		where("seq < $%d", f.Before)
+	}
+	if f.After > 0 {
+		where("seq > $%d", f.After)
+	}
+	return sql, args
 }
 
 // isText says whether Postgres takes s for a text. What people ask for may be anything.

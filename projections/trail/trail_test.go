@@ -142,6 +142,12 @@ func TestList(t *testing.T) {
 			if err != nil || !slices.Equal(seqs(got), tt.then) {
 				t.Errorf("got %v, %v; want %v", seqs(got), err, tt.then)
 			}
+			if tt.filter.Limit > 0 {
+				return // a page
+			}
+			if n, err := trail.Count(t.Context(), db, tt.filter); err != nil || n != int64(len(tt.then)) {
+				t.Errorf("counted %d, %v; want %d", n, err, len(tt.then))
+			}
 		})
 	}
 }

@@ -47,7 +47,7 @@ func openDesk(t *testing.T) (url, link string) {
 				Record: service.Record, Links: access.Links(), Sessions: access.Sessions(), Secrets: fake.Secrets{}, Now: time.Now,
 			},
 			Record: officertest.New(service.Record.All, time.Now), Types: ledger.Facts().Names(), CheckpointEvery: time.Minute,
-			Desk: deskWith(aRequest),
+			Desk: deskWith(aRequest), Now: func() time.Time { return aRequest.At.AddDate(0, 0, 30) },
 		},
 	})
 	server := httptest.NewServer(site)
@@ -76,7 +76,9 @@ func deskWith(one disclosures.Disclosure) *officer.Desk {
 	return &officer.Desk{
 		CaughtUp: func(context.Context) error { return nil },
 		List:     func(context.Context) ([]disclosures.Disclosure, error) { return []disclosures.Disclosure{one}, nil },
+		Open:     func(context.Context) ([]disclosures.Disclosure, error) { return []disclosures.Disclosure{one}, nil },
 		Get:      func(context.Context, id.Disclosure) (disclosures.Disclosure, error) { return one, nil },
+		Work:     deskWork{},
 		Choices: func() (officer.Choices, error) {
 			return officer.Choices{
 				Senders: []string{"authority", "partner"}, Categories: []string{"image", "technical"}, Bases: []string{"order"}, Purposes: []string{"introduction"},
@@ -85,6 +87,11 @@ func deskWith(one disclosures.Disclosure) *officer.Desk {
 		},
 	}
 }
+
+// deskWork knows how many visits there are, and is asked for nothing else.
+type deskWork struct{ officer.DeskWork }
+
+func (deskWork) Effort(context.Context, id.Disclosure) (int64, error) { return 123_456, nil }
 
 func transparency() *public.Transparency {
 	half := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)

@@ -23,6 +23,7 @@ type Desk struct {
 	Work     DeskWork
 	CaughtUp func(ctx context.Context) error // with the view
 	List     func(ctx context.Context) ([]disclosures.Disclosure, error)
+	Open     func(ctx context.Context) ([]disclosures.Disclosure, error) // the most urgent first
 	Get      func(ctx context.Context, which id.Disclosure) (disclosures.Disclosure, error)
 	Choices  func() (Choices, error) // of the rules in force
 }
@@ -38,6 +39,7 @@ type DeskWork interface {
 	Unreachable(ctx context.Context, o usecase.Officer, which id.Disclosure) error
 	Defer(ctx context.Context, o usecase.Officer, which id.Disclosure, until time.Time) error
 	Read(ctx context.Context, o usecase.Officer, which id.Disclosure, reason string) (usecase.Unsealed, error)
+	Effort(ctx context.Context, which id.Disclosure) (visits int64, err error)
 }
 
 // Choices are the words that a request is written down with: those of the rules' data, and what
@@ -50,7 +52,7 @@ type Choices struct {
 const disclosuresPath = "/officer/disclosures"
 
 // makingLasts is how long putting an export together may take.
-const makingLasts = 5 * time.Minute
+const makingLasts = 10 * time.Minute
 
 var (
 	disclosuresPage = page.Must(templates, "base.html", "disclosures.html")
@@ -70,12 +72,18 @@ func (p Pages) Disclosures() http.Handler {
 			answer.Fail(w, r, err)
 			return
 		}
+		open, err := p.toDos(r.Context())
+		if err != nil {
+			answer.Fail(w, r, err)
+			return
+		}
 		disclosuresPage.Show(w, r, http.StatusOK, struct {
 			frame
 			Path string
+			Open []toDo
 			All  []disclosures.Disclosure
 			Most int
-		}{frameOf(o), disclosuresPath, all, disclosures.Most})
+		}{frameOf(o), disclosuresPath, open, all, disclosures.Most})
 	})
 }
 
@@ -183,6 +191,8 @@ type one struct {
 	Rows     []row
 	Subject  string
 	Unsealed *unsealed
+	Next     *step   // what has to be done; nil when it is settled
+	Effort   *effort // of making it; nil when it is nothing to speak of
 	Waiting  bool
 	MayMake  bool
 	MayTell  bool
@@ -240,7 +250,11 @@ func (p Pages) storyOf(ctx context.Context, which id.Disclosure) (shown one, err
 	shown.Contact = shown.Is.Category != disclosure.Technical
 	shown.Waiting = shown.Is.Outcome == disclosures.Pending
 	shown.MayMake = shown.Is.Outcome == disclosures.Permitted
-	shown.MayTell = len(shown.Is.Reasons) == 0 && !shown.Waiting && !shown.MayMake && shown.Is.Told == ""
+	shown.MayTell = shown.Is.Outcome == disclosures.Made && shown.Is.Told == ""
+	shown.Next = stepOf(shown.Is, p.Now())
+	if shown.Effort, err = p.effortOf(ctx, shown.Is, which); err != nil {
+		return shown, err
+	}
 	if err := p.caughtUp(ctx); err != nil {
 		return shown, err
 	}

@@ -22,7 +22,7 @@ func limited(t *testing.T) *world {
 	return newWorld(t, fake.Cutter{}, func(c *web.Config) {
 		up := c.Upload.(usecase.Upload)
 		up.Gate.Policy = fake.Uploads{PerMinute: 2}
-		c.Upload, c.BehindProxy, c.Full = up, true, up.Gate.Full
+		c.Upload, c.BehindProxy, c.Gate = up, true, up.Gate
 	})
 }
 
@@ -138,5 +138,31 @@ func TestVisitsStandApartFromPhotos(t *testing.T) {
 		if strings.Contains(shown, "198.51.100.7") || i < len(all)-1 && strings.Contains(shown, name) {
 			t.Errorf("%s shows a visitor: %s", env.Fact.EventName(), shown)
 		}
+	}
+}
+
+// A request that cannot be carried out costs its sender as much as one that can, wherever its mistake is found.
+func TestMistakesCountAsRequests(t *testing.T) {
+	good := field{"image_file", "photo.jpg", testphotos.Original("chelsea")}
+	for name, fields := range map[string][]field{
+		"in the form":    {text("no_such_parameter", "1")},
+		"in an option":   {good, text("format", "zip")},
+		"in the picture": {{"image_file", "photo.jpg", []byte("no picture at all")}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := limited(t)
+			send := func(fields ...field) int {
+				body, kind := formOf(t, fields...)
+				return w.do(t, "POST", removebg, body, "Content-Type", kind, "X-Forwarded-For", "198.51.100.7").Code
+			}
+			for range 2 {
+				if code := send(fields...); code < 400 || code == http.StatusTooManyRequests || code >= 500 {
+					t.Fatalf("answered %d", code)
+				}
+			}
+			if code := send(good); code != http.StatusTooManyRequests {
+				t.Errorf("the third is answered %d", code)
+			}
+		})
 	}
 }

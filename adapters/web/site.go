@@ -45,8 +45,8 @@ type Config struct {
 	HTTPS bool
 	// BehindProxy says that every request comes by a proxy that appends to X-Forwarded-For.
 	BehindProxy bool
-	// Full refuses who has sent too much already, before a photo is taken in; may be nil.
-	Full func(ctx context.Context, c usecase.Client) error
+	// Gate refuses who has sent too much already, before a photo is taken in; may be nil.
+	Gate intake.Gate
 
 	Limits Limits // the zero value stands for the defaults
 }
@@ -124,7 +124,7 @@ func New(c Config) *Site {
 			Stall:  limits.BodyStall,
 
 			Clients: intake.Clients{BehindProxy: c.BehindProxy},
-			Full:    c.Full,
+			Gate:    c.Gate,
 		},
 		streams: api.NewStreams(limits.Streams),
 		mux:     http.NewServeMux(),

@@ -33,7 +33,7 @@ func TestABusyMinuteIsAHandfulOfFacts(t *testing.T) {
 		return id.Request(fmt.Sprint(requests))
 	}}
 	gate := fake.NewGate(rules, told, record, vault, now)
-	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // the same photos each time
+	random := rand.New(rand.NewPCG(1, 2)) // the same photos each time
 	taken := 0
 	for range uploads {
 		network := netip.AddrFrom4([4]byte{198, 51, byte(random.IntN(visitors / 2)), byte(1 + random.IntN(2))})

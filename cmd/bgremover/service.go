@@ -248,7 +248,7 @@ func (s *service) openSite(ctx context.Context) error {
 
 		BehindProxy: s.cfg.Listen.BehindTLSProxy,
 		Calls:       s.apiLog,
-		Full:        s.uses.upload.Gate.Full,
+		Gate:        s.uses.upload.Gate,
 	})
 	return nil
 }

@@ -348,7 +348,7 @@ func TestRepeatedRequestCostsARequest(t *testing.T) {
 func TestRequestsWithoutAPhotoCount(t *testing.T) {
 	w := newWorld()
 	up := w.upload()
-	up.Gate = fake.NewGate(fake.Uploads{PerMinute: 2}, w.told, w.record, w.vault, w.now)
+	up.Gate = fake.NewGate(fake.Uploads{PerMinute: 3}, w.told, w.record, w.vault, w.now)
 	up.Inspect = func(b []byte) (usecase.Head, error) {
 		if string(b) == "text" {
 			return usecase.Head{}, image.ErrNotAnImage
@@ -362,15 +362,18 @@ func TestRequestsWithoutAPhotoCount(t *testing.T) {
 	if err := do("text"); !errors.Is(err, image.ErrNotAnImage) {
 		t.Fatal(err)
 	}
-	up.Gate.Policy = fake.Uploads{PerMinute: 2, Refuse: []string{"pixels"}}
+	if err := do(""); !errors.Is(err, image.ErrEmpty) {
+		t.Fatal(err)
+	}
+	up.Gate.Policy = fake.Uploads{PerMinute: 3, Refuse: []string{"pixels"}}
 	if err := do("too large"); !errors.Is(err, image.ErrTooManyPixels) {
 		t.Fatal(err)
 	}
-	up.Gate.Policy = fake.Uploads{PerMinute: 2}
+	up.Gate.Policy = fake.Uploads{PerMinute: 3}
 	if err := up.Gate.Full(t.Context(), from("192.0.2.1")); !errors.Is(err, usecase.ErrTooManyUploads) {
-		t.Errorf("before the third: %v", err)
+		t.Errorf("before the fourth: %v", err)
 	}
 	if err := do("photo"); !errors.Is(err, usecase.ErrTooManyUploads) {
-		t.Errorf("the third: %v", err)
+		t.Errorf("the fourth: %v", err)
 	}
 }

@@ -68,13 +68,7 @@ type Uploaded struct {
 // picture is durable and the fact is in the record. When it fails on the way, what was
 // stored is noise: its key never left memory.
 func (u Upload) Do(ctx context.Context, cmd UploadCommand) (Uploaded, error) {
-	if len(cmd.Picture) == 0 {
-		return Uploaded{}, image.ErrEmpty
-	}
-	if len(cmd.Picture) > image.MaxBytes {
-		return Uploaded{}, image.ErrTooLarge
-	}
-	head, err := u.Inspect(cmd.Picture)
+	head, err := u.inspect(cmd.Picture)
 	if err != nil {
 		u.Gate.Spend(cmd.Client)
 		return Uploaded{}, err
@@ -96,6 +90,16 @@ func (u Upload) Do(ctx context.Context, cmd UploadCommand) (Uploaded, error) {
 	answer, err := u.record(ctx, "", cmd)
 	answer.Quota = admitted.Quota
 	return answer, err
+}
+
+func (u Upload) inspect(picture []byte) (Head, error) {
+	switch {
+	case len(picture) == 0:
+		return Head{}, image.ErrEmpty
+	case len(picture) > image.MaxBytes:
+		return Head{}, image.ErrTooLarge
+	}
+	return u.Inspect(picture)
 }
 
 // once carries out a request that names itself, unless it was carried out before: then it costs a request and no pixels.

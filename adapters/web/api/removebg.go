@@ -76,6 +76,7 @@ func (h RemoveBG) accept(w http.ResponseWriter, r *http.Request) (job, usecase.U
 	defer form.release()
 	job, err := form.job(r.Header.Get("Accept"))
 	if err != nil {
+		form.body.Spend()
 		return job, usecase.Uploaded{}, err
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), recordPatience)

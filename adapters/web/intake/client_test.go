@@ -95,8 +95,55 @@ func TestFullIsRefusedBeforeTheBody(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer taken()
-	in.Full = func(context.Context, usecase.Client) error { return usecase.ErrTooManyUploads }
+	full := &fakeGate{full: usecase.ErrTooManyUploads}
+	in.Gate = full
 	if _, err := in.Open(httptest.NewRecorder(), request(t, "", strings.NewReader("a photo")), 1000, 1); !errors.Is(err, usecase.ErrTooManyUploads) {
 		t.Errorf("refused with %v", err)
+	}
+	if full.spent != 0 {
+		t.Error("it counts what there is no room for: who goes on asking never gets in again")
+	}
+}
+
+// fakeGate counts what was spent.
+type fakeGate struct {
+	full  error
+	spent int
+}
+
+func (g *fakeGate) Full(context.Context, usecase.Client) error { return g.full }
+func (g *fakeGate) Spend(usecase.Client)                       { g.spent++ }
+
+// What holds no photo costs its sender a request; what there is no memory for costs nothing.
+func TestWhatHoldsNoPhotoIsSpent(t *testing.T) {
+	for name, tt := range map[string]struct {
+		kind, body string
+		budget     int64 // that others have taken
+		spent      int
+	}{
+		"a photo":         {"multipart/form-data; boundary=x", "--x\r\nContent-Disposition: form-data; name=\"image\"; filename=\"a\"\r\n\r\npixels\r\n--x--\r\n", 0, 0},
+		"no form":         {"text/plain", "a photo", 0, 1},
+		"a damaged form":  {"multipart/form-data; boundary=x", "--x\r\nContent", 0, 1},
+		"another field":   {"multipart/form-data; boundary=x", "--x\r\nContent-Disposition: form-data; name=\"other\"\r\n\r\n1\r\n--x--\r\n", 0, 1},
+		"no room for one": {"multipart/form-data; boundary=x", "--x--", 1 << 30, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			in, gate := newIntake(), &fakeGate{}
+			in.Gate = gate
+			if tt.budget > 0 {
+				taken, err := in.Budget.Reserve(t.Context(), tt.budget)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer taken()
+			}
+			photo, err := in.Photo(httptest.NewRecorder(), request(t, tt.kind, strings.NewReader(tt.body)))
+			if err == nil {
+				photo.Release()
+			}
+			if gate.spent != tt.spent || (err == nil) != (name == "a photo") {
+				t.Errorf("%v, and %d are spent", err, gate.spent)
+			}
+		})
 	}
 }

@@ -26,8 +26,15 @@ type Intake struct {
 	Stall  time.Duration // and not stop arriving for as long as this
 
 	Clients Clients
-	// Full refuses a client before the body is read; may be nil.
-	Full func(ctx context.Context, c usecase.Client) error
+	Gate    Gate // may be nil: nobody is limited
+}
+
+// Gate knows how much each client may send.
+type Gate interface {
+	// Full refuses a client before the body is read.
+	Full(ctx context.Context, c usecase.Client) error
+	// Spend counts a request that held no photo.
+	Spend(c usecase.Client)
 }
 
 // drainAtMost is how much of a refused body is read and thrown away, because most clients
@@ -50,11 +57,14 @@ func (in *Intake) Open(w http.ResponseWriter, r *http.Request, maximum int64, co
 		stall:   in.Stall,
 		waits:   r.Header.Get("Expect") != "",
 		release: func() {},
+		spend:   func() {},
 	}
-	if in.Full != nil {
-		if err := in.Full(r.Context(), in.Clients.Of(r)); err != nil {
+	if in.Gate != nil {
+		client := in.Clients.Of(r)
+		if err := in.Gate.Full(r.Context(), client); err != nil {
 			return nil, b.Refuse(err)
 		}
+		b.spend = func() { in.Gate.Spend(client) }
 	}
 	if r.ContentLength > maximum {
 		return nil, b.Refuse(&http.MaxBytesError{Limit: maximum})
@@ -86,6 +96,7 @@ type Body struct {
 	waits   bool // the client sends nothing before it is told to
 	began   bool
 	release func()
+	spend   func()
 }
 
 // Read implements io.Reader. A body that is too long is [http.MaxBytesError], one that
@@ -119,9 +130,13 @@ func hungUp(err error) bool {
 func (b *Body) Arrived() { _ = b.rc.SetReadDeadline(time.Time{}) } // no deadlines in tests: none to lift
 
 // Refuse returns err after it has read what the client is still sending, within bounds, so
-// that the client gets to see the answer. A client that waits to be told to send needs none of that.
+// that the client gets to see the answer. A client that waits to be told to send needs none of that. Whatever was
+// wrong counts against what the client may send, unless it was too much for us.
 func (b *Body) Refuse(err error) error {
 	defer b.Arrived()
+	if !errors.Is(err, answer.ErrBusy) {
+		b.Spend()
+	}
 	if errors.Is(err, answer.ErrClientGone) || errors.Is(err, answer.ErrTooSlow) || b.waits && !b.began {
 		return err
 	}
@@ -129,6 +144,9 @@ func (b *Body) Refuse(err error) error {
 	_, _ = io.CopyN(io.Discard, b.body, drainAtMost) // what fails here was refused already
 	return err
 }
+
+// Spend counts the request, which holds no photo that is taken.
+func (b *Body) Spend() { b.spend() }
 
 // Release gives the memory back. What was read must not be referred to any more.
 func (b *Body) Release() { b.release() }

@@ -184,8 +184,11 @@ func TestWhatWaitsIsBounded(t *testing.T) {
 	c := newCounting()
 	c.record.away.Store(true)
 	const minutes = 2000
-	for range minutes {
+	for i := range minutes {
 		c.Refused(asked("upload.rate", `{}`))
+		for n := range 10 { // of a hundred different questions, as many as there are
+			c.Allowed(asked("upload.accept", fmt.Sprintf(`{"n":%d}`, (10*i+n)%100)))
+		}
 		c.at.Add(60)
 		if err := c.Flush(t.Context(), false); !errors.Is(err, event.ErrUnavailable) {
 			t.Fatal(err)
@@ -195,9 +198,9 @@ func TestWhatWaitsIsBounded(t *testing.T) {
 	if err := c.Flush(t.Context(), true); err != nil {
 		t.Fatal(err)
 	}
-	refused, _ := c.told(t)
-	if facts := len(c.record.All()); refused["upload.rate"] != minutes || facts > 300 {
-		t.Errorf("%d counted in %d facts", refused["upload.rate"], facts)
+	refused, allowed := c.told(t)
+	if facts := len(c.record.All()); refused["upload.rate"] != minutes || allowed["upload.accept"] != 10*minutes || facts > 300 {
+		t.Errorf("%v and %v counted in %d facts", refused, allowed, facts)
 	}
 }
 

@@ -39,10 +39,12 @@ func (p *Policy) Accept(ctx context.Context, l usecase.Load) ([]string, event.De
 	return reasons, d, nil
 }
 
-// Rate implements [usecase.UploadPolicy]. Without an answer it is [ErrDenied].
+// Rate implements [usecase.UploadPolicy]. Without an answer it is [ErrDenied]. The rule adds this upload to those
+// before it: what is told of both is in steps together, and of this one always the same.
 func (p *Policy) Rate(ctx context.Context, u usecase.Usage) (usecase.RateAnswer, event.Decision, error) {
 	a, d, err := p.question("upload.rate").ask(ctx, map[string]any{
-		"pixels": up(u.Pixels, minutePixelsStep), "scope": string(u.Scope), "uploads": up(u.Uploads, uploadsStep),
+		"pixels": int64(minutePixelsStep), "pixels_minute": up(u.Pixels, minutePixelsStep) - minutePixelsStep,
+		"scope": string(u.Scope), "uploads_minute": up(u.Uploads, uploadsStep) - 1,
 	})
 	if err != nil {
 		return usecase.RateAnswer{}, d, because(ctx, ErrDenied, err)

@@ -50,7 +50,7 @@ func TestRate(t *testing.T) {
 	if err != nil || !a.Allow || a.UploadsMinute <= 0 || a.RetryAfter <= 0 {
 		t.Fatalf("%+v, %v", a, err)
 	}
-	want := as("upload.rate", "abuse.prevent", "allow", `{"pixels":100000000,"scope":"visitor","uploads":5}`)
+	want := as("upload.rate", "abuse.prevent", "allow", `{"pixels":100000000,"pixels_minute":0,"scope":"visitor","uploads_minute":4}`)
 	wantDecision(t, d, want)
 
 	usage.Uploads = a.UploadsMinute + 1
@@ -89,7 +89,7 @@ func TestStepsChangeNoAnswer(t *testing.T) {
 		if err != nil || slices.Contains(reasons, "bytes") != (load.Bytes > bytes) || slices.Contains(reasons, "pixels") != (load.Pixels > pixels) {
 			rt.Fatalf("%+v is refused for %v, %v", load, reasons, err)
 		}
-		inSteps(rt, d.Input, map[string]int64{"bytes": 5 << 20, "pixels": 10_000_000})
+		inSteps(rt, d.Input, map[string]step{"bytes": {5 << 20, 0}, "pixels": {10_000_000, 0}})
 
 		scope := rapid.SampledFrom([]usecase.Scope{usecase.ScopeVisitor, usecase.ScopeNetwork}).Draw(rt, "scope")
 		uploads, pixels := limit(rates, string(scope), "uploads_minute"), limit(rates, string(scope), "pixels_minute")
@@ -98,18 +98,21 @@ func TestStepsChangeNoAnswer(t *testing.T) {
 		if err != nil || a.Allow != (usage.Uploads <= uploads && usage.Pixels <= pixels) {
 			rt.Fatalf("%+v: %+v, %v", usage, a, err)
 		}
-		inSteps(rt, d.Input, map[string]int64{"uploads": 5, "pixels": 100_000_000})
+		inSteps(rt, d.Input, map[string]step{"uploads_minute": {5, 4}, "pixels_minute": {100_000_000, 0}, "pixels": {100_000_000, 0}})
 	})
 }
 
+// step is what figures may be told in: multiples, and so much more.
+type step struct{ every, more int64 }
+
 // inSteps holds the figures of a question against the steps that the record may tell.
-func inSteps(t *rapid.T, input json.RawMessage, steps map[string]int64) {
+func inSteps(t *rapid.T, input json.RawMessage, steps map[string]step) {
 	var members map[string]any
 	if err := json.Unmarshal(input, &members); err != nil {
 		t.Fatal(err)
 	}
 	for name, value := range members {
-		if n, isNumber := value.(float64); isNumber && (steps[name] == 0 || int64(n)%steps[name] != 0) {
+		if n, isNumber := value.(float64); isNumber && (steps[name].every == 0 || int64(n)%steps[name].every != steps[name].more) {
 			t.Fatalf("%s is %v", name, n)
 		}
 	}

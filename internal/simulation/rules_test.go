@@ -190,7 +190,8 @@ func TestStricterLimitsOnWhatWasTakenIn(t *testing.T) {
 	}
 	all := facts(
 		ask("upload.accept", `{"bytes":5242880,"pixels":10000000,"type":"jpeg"}`, `{"bytes":26214400,"pixels":50000000,"type":"jpeg"}`),
-		ask("upload.rate", `{"pixels":100000000,"scope":"visitor","uploads":5}`, `{"pixels":100000000,"scope":"visitor","uploads":20}`, `{"pixels":100000000,"scope":"network","uploads":20}`),
+		ask("upload.rate", `{"pixels":100000000,"pixels_minute":0,"scope":"visitor","uploads_minute":4}`,
+			`{"pixels":100000000,"pixels_minute":0,"scope":"visitor","uploads_minute":19}`, `{"pixels":100000000,"pixels_minute":0,"scope":"network","uploads_minute":19}`),
 	)
 	data := "data/upload.json"
 	candidate := opened(t, changed(t,

@@ -40,8 +40,8 @@ accept := {"decided": true, "allow": count(refused_by) == 0, "refused_by": refus
 # METADATA
 # title: Is there room for this upload now?
 # description: |
-#   Uploads and pixels of the last minute, with this one, stay within what the data allows a visitor,
-#   a network or an API key. Answers also "uploads_minute", the limit, and "retry_after_s".
+#   With it, uploads and pixels of the last minute stay within what the data allows a visitor, a
+#   network or an API key. Answers also "uploads_minute", the limit, and "retry_after_s".
 # scope: document
 # custom:
 #   promises: [abuse.prevent]
@@ -50,23 +50,26 @@ accept := {"decided": true, "allow": count(refused_by) == 0, "refused_by": refus
 #   - input:
 #       type: object
 #       additionalProperties: false
-#       required: [pixels, scope, uploads]
+#       required: [pixels, pixels_minute, scope, uploads_minute]
 #       properties:
 #         pixels: {type: integer, minimum: 1}
+#         pixels_minute: {type: integer, minimum: 0}
 #         scope: {type: string, enum: [api_key, network, visitor]}
-#         uploads: {type: integer, minimum: 1}
+#         uploads_minute: {type: integer, minimum: 0}
 default rate := {"decided": false, "allow": false}
 
 rate := answer if {
-	object.keys(input) == {"pixels", "scope", "uploads"}
+	object.keys(input) == {"pixels", "pixels_minute", "scope", "uploads_minute"}
 	input.pixels > 0
 	input.pixels == floor(input.pixels)
-	input.uploads > 0
-	input.uploads == floor(input.uploads)
+	input.pixels_minute >= 0
+	input.pixels_minute == floor(input.pixels_minute)
+	input.uploads_minute >= 0
+	input.uploads_minute == floor(input.uploads_minute)
 	limits := data.rates[input.scope]
 	granted := {
-		"pixels": input.pixels <= limits.pixels_minute,
-		"uploads": input.uploads <= limits.uploads_minute,
+		"pixels": (input.pixels_minute + input.pixels) <= limits.pixels_minute,
+		"uploads": input.uploads_minute < limits.uploads_minute,
 	}
 	refused_by := {reason | some reason, holds in granted; not holds}
 	answer := {

@@ -50,16 +50,16 @@ test_accept_needs_every_member[name] if {
 test_accept_of_nothing if upload.accept == undecided with input as null
 
 # upload.rate: an input that it allows, what others change in it, and what it does not decide.
-rate_base := {"pixels": 300000000, "scope": "visitor", "uploads": 20}
+rate_base := {"pixels": 50000000, "pixels_minute": 250000000, "scope": "visitor", "uploads_minute": 19}
 
 rate_cases := {
 	"the last one": {"but": {}, "answer": object.union(refused(set()), {"retry_after_s": 60, "uploads_minute": 20})},
-	"the first": {"but": {"pixels": 1, "uploads": 1}, "answer": object.union(refused(set()), {"retry_after_s": 60, "uploads_minute": 20})},
-	"one too many": {"but": {"uploads": 21}, "answer": object.union(refused({"uploads"}), {"retry_after_s": 60, "uploads_minute": 20})},
-	"a pixel too many": {"but": {"pixels": 300000001}, "answer": object.union(refused({"pixels"}), {"retry_after_s": 60, "uploads_minute": 20})},
-	"both": {"but": {"pixels": 350000000, "uploads": 500}, "answer": object.union(refused({"pixels", "uploads"}), {"retry_after_s": 60, "uploads_minute": 20})},
-	"a network": {"but": {"pixels": 1000000000, "scope": "network", "uploads": 120}, "answer": object.union(refused(set()), {"retry_after_s": 60, "uploads_minute": 120})},
-	"an API key": {"but": {"pixels": 1500000000, "scope": "api_key", "uploads": 121}, "answer": object.union(refused({"uploads"}), {"retry_after_s": 60, "uploads_minute": 120})},
+	"the first": {"but": {"pixels": 1, "pixels_minute": 0, "uploads_minute": 0}, "answer": object.union(refused(set()), {"retry_after_s": 60, "uploads_minute": 20})},
+	"one too many": {"but": {"uploads_minute": 20}, "answer": object.union(refused({"uploads"}), {"retry_after_s": 60, "uploads_minute": 20})},
+	"a pixel too many": {"but": {"pixels_minute": 250000001}, "answer": object.union(refused({"pixels"}), {"retry_after_s": 60, "uploads_minute": 20})},
+	"both": {"but": {"pixels_minute": 300000000, "uploads_minute": 500}, "answer": object.union(refused({"pixels", "uploads"}), {"retry_after_s": 60, "uploads_minute": 20})},
+	"a network": {"but": {"pixels_minute": 950000000, "scope": "network", "uploads_minute": 119}, "answer": object.union(refused(set()), {"retry_after_s": 60, "uploads_minute": 120})},
+	"an API key": {"but": {"pixels_minute": 1450000000, "scope": "api_key", "uploads_minute": 120}, "answer": object.union(refused({"uploads"}), {"retry_after_s": 60, "uploads_minute": 120})},
 }
 
 test_rate[name] if {
@@ -72,10 +72,14 @@ not_rate := {
 	"pixels is too low": {"pixels": 0},
 	"pixels is no whole number": {"pixels": 3.5},
 	"pixels is null": {"pixels": null},
-	"uploads is text": {"uploads": "1"},
-	"uploads is too low": {"uploads": 0},
-	"uploads is no whole number": {"uploads": 3.5},
-	"uploads is null": {"uploads": null},
+	"pixels_minute is text": {"pixels_minute": "1"},
+	"pixels_minute is too low": {"pixels_minute": -1},
+	"pixels_minute is no whole number": {"pixels_minute": 3.5},
+	"pixels_minute is null": {"pixels_minute": null},
+	"uploads_minute is text": {"uploads_minute": "1"},
+	"uploads_minute is too low": {"uploads_minute": -1},
+	"uploads_minute is no whole number": {"uploads_minute": 3.5},
+	"uploads_minute is null": {"uploads_minute": null},
 	"scope is unknown": {"scope": "selfie"},
 	"a member too many": {"vip": true},
 }

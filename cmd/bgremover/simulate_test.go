@@ -108,4 +108,9 @@ func TestReadsAreInTheRecordAfterTheEnd(t *testing.T) {
 	if reads == 0 {
 		t.Error("nobody read the picture, says the record")
 	}
+
+	// What let the photo in can be tried under stricter limits; what was only read is left out.
+	stricter := rulesIn(t, filepath.Join("upload", "upload.rego"), "input.bytes <= type.maximum_bytes", "input.bytes < 5242880")
+	answers(t, 0, []string{"policy", "simulate", "--data", data, "--bundle", stricter},
+		"upload.accept: 1 are denied that were allowed", "access.blob: excluded: 1 reads that were only counted")
 }

@@ -119,16 +119,17 @@ func usesByPurpose(s State, _ Outside) policy.Figure {
 	return f
 }
 
-// heldUp: what the rules against abuse refused.
+// heldUp: what the rules against abuse let in and refused.
 func heldUp(s State, _ Outside) policy.Figure {
-	tooFast, unfit := s.decisions(rate, refusals), s.decisions(accept, refusals)
-	f := says(policy.Kept, "Rules against abuse hold up who asks too much; what they refused is on record.",
+	letIn, tooFast, unfit := s.decisions(accept, permits), s.decisions(rate, refusals), s.decisions(accept, refusals)
+	f := says(policy.Kept, "Rules against abuse decide about uploads and hold up who asks too much; what they decided is on record.",
+		people("uploads let in, last 24 hours", letIn.day, ""),
 		people("uploads refused as too many, last 24 hours", tooFast.day, ""),
 		people("uploads refused as too large or of no known type, last 24 hours", unfit.day, ""),
 		people("visitors held up, last 24 hours", s.all(blocks).day, ""),
 		people("visitors held up, last 30 days", s.all(blocks).month, ""))
-	if tooFast.ever+unfit.ever == 0 {
-		f.Standing, f.Why = policy.NotEstablished, "Nothing was ever refused, so there is nothing to show yet."
+	if s.decisions(rate, permits).ever+tooFast.ever+unfit.ever == 0 {
+		f.Standing, f.Why = policy.NotEstablished, "Nobody came over the network yet, so there is nothing to show."
 	}
 	return f
 }

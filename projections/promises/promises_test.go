@@ -293,6 +293,17 @@ func TestFigures(t *testing.T) {
 
 		{figure: "abuse.held_up", name: "nothing yet", standing: policy.NotEstablished},
 		{
+			figure: "abuse.held_up", name: "the operator alone, who has no limits", standing: policy.NotEstablished,
+			facts: on("policy/x", noon, policy.DecisionsCounted{Rule: "upload.accept", From: noon, Inputs: []policy.CountedInput{{Input: []byte(`{}`), Count: 7}}}),
+		},
+		{
+			figure: "abuse.held_up", name: "nobody too often", standing: policy.Kept, after: time.Hour,
+			facts: on("policy/x", noon,
+				policy.DecisionsCounted{Rule: "upload.accept", From: noon, Inputs: []policy.CountedInput{{Input: []byte(`{}`), Count: 17}}},
+				policy.DecisionsCounted{Rule: "upload.rate", From: noon, Inputs: []policy.CountedInput{{Input: []byte(`{"scope":"visitor"}`), Count: 17}}}),
+			then: []string{"uploads let in, last 24 hours: 15+", "uploads refused as too many, last 24 hours: 0"},
+		},
+		{
 			figure: "abuse.held_up", name: "too many", standing: policy.Kept, after: time.Hour,
 			facts: slices.Concat(on("policy/x", noon, refusal("upload.rate", 20, `{"scope":"visitor"}`)), on(day, noon, visit.Blocked{Rule: "upload.rate"})),
 			then:  []string{"uploads refused as too many, last 24 hours: 20+", "visitors held up, last 24 hours: 0+"},

@@ -155,6 +155,12 @@ func sharedSchemas() object {
 			{"revision", object{{"type", "integer"}, {"description", "Of the policy bundle."}}},
 			{"outcome", object{{"type", "string"}, {"enum", []string{"allow", "deny"}}}},
 			{"input", object{{"type", "object"}, {"description", "Exactly what the rule was asked, without anything personal."}}},
+			{"personal", object{
+				{"type", "array"},
+				{"items", object{{"type", "string"}}},
+				{"description", "The attributes that say something about one person, where the rule has such. Together with sealed, or neither."},
+			}},
+			{"sealed", reference("schemas/sealed")},
 		}, "rule", "promises", "revision", "outcome", "input")},
 		{"envelope", envelopeSchema()},
 	}

@@ -1,9 +1,9 @@
 // Package event is what all facts of the record share: a permanent name, a place in a
 // stream, who acted, what it follows from, and the decision that allowed it.
 //
-// Read it in this order: event.go (a fact and its envelope), registry.go (which names
-// there are), upcast.go (old versions), stream.go (names that follow from what they name). The facts themselves live with the thing they are
-// about (image.Uploaded). How an envelope becomes bytes is the business of internal/ledger.
+// Read it in this order: event.go (a fact and its envelope), decision.go (what a rule was asked and
+// said), registry.go (which names there are), upcast.go (old versions), stream.go (names that follow
+// from what they name). The facts themselves live with the thing they are about (image.Uploaded). How an envelope becomes bytes is the business of internal/ledger.
 //
 // A name is never reused, and what stands under it never changes: a published version has a
 // sample and its meaning in internal/ledger/testdata/facts, and neither is ever edited. When a
@@ -21,7 +21,6 @@
 package event
 
 import (
-	"encoding/json"
 	"time"
 
 	"github.com/bgremover/bgremover/domain/id"
@@ -76,14 +75,4 @@ type Actor struct {
 type Cause struct {
 	Fact    id.Fact
 	Request id.Request
-}
-
-// Decision is the answer of a policy rule, as it stands in the record: enough to ask the
-// same question of another revision, years later.
-type Decision struct {
-	Rule     string          `json:"rule"`     // "retention.image"
-	Promises []string        `json:"promises"` // "image.delete-24h"
-	Revision int64           `json:"revision"` // of the policy bundle
-	Outcome  string          `json:"outcome"`  // "allow" or "deny"
-	Input    json.RawMessage `json:"input"`    // exact and canonical; holds no personal data
 }

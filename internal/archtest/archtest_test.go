@@ -149,6 +149,7 @@ func TestTimeIsPassedIn(t *testing.T) {
 // A personal value has one way out. Who may take it, and why:
 var reveals = map[string]string{
 	"domain/personal": "defines it",
+	"domain/event":    "puts together again what a rule was asked",
 	"internal/ledger": "the codec seals what it reveals",
 	"adapters/web":    "shows a person what is theirs",
 	"adapters/age":    "seals for a recipient what the rules granted them",

@@ -1,11 +1,9 @@
 package ledger
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"reflect"
 	"slices"
@@ -33,8 +31,9 @@ func NewCodec(source string, facts *event.Registry, keys Keys) *Codec {
 }
 
 // seals says whether a fact seals anything: then it needs the key of its stream.
-func (c *Codec) seals(fact event.Fact, actor event.Actor) bool {
-	return c.shapes[fact.EventName()].personal || !actor.Who.IsEmpty()
+func (c *Codec) seals(env event.Envelope) bool {
+	return c.shapes[env.Fact.EventName()].personal || !env.Actor.Who.IsEmpty() ||
+		env.Decision != nil && len(env.Decision.Personal) > 0
 }
 
 // Encode returns the bytes of a fact; seq is no part of them. key is needed when the fact
@@ -78,7 +77,7 @@ func (c *Codec) appendData(to []byte, s shape, env event.Envelope, key personal.
 	if to, err = appendJSON(to, env.Actor.Role); err != nil {
 		return nil, err
 	}
-	sealing := c.seals(env.Fact, env.Actor)
+	sealing := c.seals(env)
 	if sealing {
 		if to, err = seal(append(to, `,"who":`...), "actor.who", env.Actor.Who); err != nil {
 			return nil, err
@@ -86,7 +85,7 @@ func (c *Codec) appendData(to []byte, s shape, env event.Envelope, key personal.
 	}
 	to = append(to, '}')
 	if env.Decision != nil {
-		if to, err = appendDecision(append(to, `,"decision":`...), *env.Decision); err != nil {
+		if to, err = appendDecision(append(to, `,"decision":`...), *env.Decision, seal); err != nil {
 			return nil, err
 		}
 	}
@@ -99,19 +98,6 @@ func (c *Codec) appendData(to []byte, s shape, env event.Envelope, key personal.
 		to = append(hex.AppendEncode(append(to, '"'), salt[:]), '"')
 	}
 	return append(to, '}'), err
-}
-
-// appendDecision writes the decision's input byte for byte: it is what another revision
-// of the policy will be asked.
-func appendDecision(to []byte, d event.Decision) ([]byte, error) {
-	var compact bytes.Buffer
-	if err := json.Compact(&compact, d.Input); err != nil || !bytes.Equal(compact.Bytes(), d.Input) {
-		return nil, fmt.Errorf("the input of the decision %s is not canonical JSON", d.Rule)
-	}
-	if d.Promises == nil {
-		d.Promises = []string{}
-	}
-	return appendJSON(to, d)
 }
 
 // Decode reads a fact as it stands in the record under seq. An old version is read as the
@@ -156,7 +142,7 @@ func (c *Codec) decodeStored(ctx context.Context, body []byte, keys Keys) (event
 	if env.Actor, err = readActor(&data, open); err != nil {
 		return event.Envelope{}, err
 	}
-	if env.Decision, err = readDecision(&data); err != nil {
+	if env.Decision, err = readDecision(&data, open); err != nil {
 		return event.Envelope{}, err
 	}
 	return env, checkSalt(&data)
@@ -202,27 +188,6 @@ func readActor(data *members, open *opener) (event.Actor, error) {
 		actor.Who, err = open.text(who, "actor.who")
 	}
 	return actor, err
-}
-
-func readDecision(data *members) (*event.Decision, error) {
-	raw, there := data.get("decision")
-	if !there {
-		return nil, nil
-	}
-	m, err := readObject(raw)
-	if err != nil {
-		return nil, err
-	}
-	if err := m.only("rule", "promises", "revision", "outcome", "input"); err != nil {
-		return nil, err
-	}
-	var d event.Decision
-	if err := readStrict(raw, &d); err != nil || len(m.names) != 5 {
-		return nil, malformed("the decision is not written as it should be")
-	}
-	input, _ := m.get("input")
-	d.Input = slices.Clone(input)
-	return &d, nil
 }
 
 // checkSalt checks the salt's form. Nobody needs its value: it makes the bytes unguessable.

@@ -411,6 +411,7 @@ func FuzzDecode(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(plain)
+	f.Add(encoded1(f, decided(f, `{"age":"Ada","country":"FR"}`, "age")))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		sealed, err := testCodec(nil).Decode(t.Context(), 1, body)
 		if err != nil && !errors.Is(err, errMalformed) {

@@ -21,7 +21,7 @@
 //   - checkpoint.go, book.go, mend.go, cosign.go: heads of the tree are signed, written down,
 //     published, and shown to witnesses; logkeys.go, rotated.go, safe.go: with which
 //     key. public.go: what of it everybody may read.
-//   - codec.go, encode.go, envelope.go, seal.go, shape.go, strict.go: facts as bytes. Stored
+//   - codec.go, decision.go, encode.go, envelope.go, seal.go, shape.go, strict.go: facts as bytes. Stored
 //     bytes are never encoded again. registry.go, samples.go: which facts there are.
 //
 // It never answers before the record has it, never edits or removes a fact, never signs two

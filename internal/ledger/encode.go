@@ -117,7 +117,7 @@ func (l *Ledger) encodeFact(ctx context.Context, e *encoded, a event.Append, par
 		Fact:     p.Fact,
 	}
 	var key personal.Key
-	if l.codec.seals(env.Fact, env.Actor) {
+	if l.codec.seals(env) {
 		var err error
 		if key, err = e.sealUnder(ctx, personal.KeyID(part.Stream)); err != nil {
 			return nil, fmt.Errorf("ledger: the key of %s: %w", part.Stream, err)

@@ -13,7 +13,7 @@ import (
 //
 //	fact      the fact's own members
 //	actor     role; who, sealed, in facts that seal anything
-//	decision  where a policy was asked
+//	decision  where a policy was asked; personal and sealed where its input has personal attributes
 //	salt      128 random bits, so that nobody can find out a fact by trying hashes; sealed
 //	          in facts that seal anything
 const (

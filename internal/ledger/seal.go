@@ -47,7 +47,13 @@ func sealContext(fact id.Fact, path string) []byte {
 	return []byte(string(fact) + " " + path)
 }
 
+// errKeyless says that a fact seals something, and nobody gave its key.
+var errKeyless = errors.New("ledger: something personal has no key to be sealed under")
+
 func appendSealed(to []byte, key personal.Key, fact id.Fact, path string, plain []byte) ([]byte, error) {
+	if key == nil {
+		return nil, errKeyless
+	}
 	sealed, err := key.Seal(pad(plain), sealContext(fact, path))
 	if err != nil {
 		return nil, fmt.Errorf("seal: %w", err)

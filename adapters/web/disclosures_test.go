@@ -195,7 +195,7 @@ func TestDisclosureDesk(t *testing.T) {
 			t.Errorf("the page shows %s unasked", sealed)
 		}
 	}
-	if own := d.as("Grace", one+"/approve", url.Values{}); own.Code != http.StatusForbidden || !strings.Contains(own.Body.String(), "disclosure.own") {
+	if own := d.as("Grace", one+"/approve", url.Values{}); own.Code != http.StatusForbidden || !strings.Contains(own.Body.String(), "disclosure.own") || !strings.Contains(own.Body.String(), "0 of 2 that the rules ask for") {
 		t.Errorf("approved by the registrar: %d %s", own.Code, own.Body)
 	}
 	opened := d.as("Ada", one+"/read", url.Values{"reason": {"to approve it"}})
@@ -224,12 +224,12 @@ func TestDisclosureDesk(t *testing.T) {
 		t.Errorf("made twice: %d", again.Code)
 	}
 	d.goes("Grace", one+"/defer", url.Values{"until": {noon.AddDate(0, 0, 1).Format(time.DateOnly)}})
-	d.page(one, "tell nobody before <time")
-	d.page(deskPath, "tell nobody before")
+	d.page(one, "Tell nobody until <time")
+	d.page(deskPath, "Tell nobody until")
 	if early := d.as("Grace", one+"/unreachable", url.Values{}); early.Code != http.StatusConflict {
 		t.Errorf("settled early: %d", early.Code)
 	}
-	d.page(deskPath, "made")
+	d.page(deskPath, "given")
 	if strings.Contains(d.log.String(), "192.0.2.7") || strings.Contains(d.log.String(), "Musterstadt") {
 		t.Error("the log names somebody")
 	}
@@ -245,17 +245,51 @@ func (d *desk) permitted() (page string) {
 	return one
 }
 
+// Whoever is refused something goes on from the request's page; what there is none of leads to an error.
+func TestDisclosureDeskSaysNoOnThePage(t *testing.T) {
+	d := newDesk(t)
+	form := d.order()
+	for field, word := range map[string]string{"from": "partner", "category": "account", "fields": "email", "basis": "explicit_consent", "purpose": "introduction"} {
+		form.Set(field, word)
+	}
+	one := d.goes("Grace", deskPath, form)
+	for _, step := range []struct {
+		who, what string
+		code      int
+		says      string
+	}{
+		{"Ada", "read", http.StatusBadRequest, staff.ErrReason.Code},
+		{"Ada", "decide", http.StatusConflict, disclosure.ErrApprovals.Code},
+		{"Ada", "approve", http.StatusSeeOther, ""},
+		{"Ada", "approve", http.StatusConflict, disclosure.ErrTwice.Code},
+		{"Jean", "approve", http.StatusSeeOther, ""},
+		{"Jean", "decide", http.StatusSeeOther, ""},
+		{"Jean", "make", http.StatusUnprocessableEntity, disclosure.ErrNoData.Code},
+		{"Jean", "defer", http.StatusConflict, disclosure.ErrNothingGiven.Code},
+	} {
+		answer := d.as(step.who, one+"/"+step.what, url.Values{})
+		page := answer.Body.String()
+		if answer.Code != step.code || !strings.Contains(page, step.says) || answer.Code != http.StatusSeeOther && !strings.Contains(page, "Its story") {
+			t.Errorf("%s, %s: %d %s", step.who, step.what, answer.Code, page)
+		}
+	}
+	nobodys := d.as("Ada", deskPath+"/03900000-0000-7000-8000-00000000000f/approve", url.Values{})
+	if nobodys.Code != http.StatusNotFound || strings.Contains(nobodys.Body.String(), "Its story") {
+		t.Errorf("of no request: %d %s", nobodys.Code, nobodys.Body)
+	}
+}
+
 // An export that holds nothing is made, and then there is nobody to tell and nothing to do.
 func TestDisclosureOfNothingIsSettled(t *testing.T) {
 	d := newDesk(t)
 	d.visits.all = nil
 	one := d.permitted()
-	d.page(deskPath, "make the export before")
+	d.page(deskPath, "Make the export by")
 	if sealed := d.as("Grace", one+"/make", url.Values{}); sealed.Code != http.StatusOK || len(d.open(sealed.Body.Bytes())) != 0 {
 		t.Fatalf("made: %d", sealed.Code)
 	}
 	page := d.page(one, "it concerns nobody, and nobody has to be told")
-	if strings.Contains(page, "/unreachable") || strings.Contains(page, "/defer") || strings.Contains(page, "By when") {
+	if strings.Contains(page, "/unreachable") || strings.Contains(page, "/defer") || strings.Contains(page, "/make") {
 		t.Errorf("there is something to do: %s", page)
 	}
 	d.page(deskPath, "Nothing: every request is settled.")

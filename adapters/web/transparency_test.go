@@ -57,7 +57,7 @@ func TestTransparencyReport(t *testing.T) {
 	}, []disclosures.Country{{Half: second, N: 3}, {Half: first, Country: "DE", N: 6}, {Half: first, N: 1}}))
 	page := w.do(t, "GET", "/transparency", nil).Body.String()
 	for _, want := range []string{
-		"July to December 2026", "January to June 2026", "3 from countries, fewer than 5 from each", "DE 6, 1 from other countries, fewer than 5 from each",
+		"July to December 2026", "January to June 2026", "By country: 3 from countries that are not named, fewer than 5 from each.", "By country: DE 6; 1 from others, fewer than 5 from each.",
 		`<th scope="row">authority</th><td>technical</td><td>5</td><td>4</td><td>0</td><td>0</td><td>1</td>`,
 		`<th scope="row">all</th><td></td><td>7</td><td>4</td><td>2</td><td>0</td><td>1</td>`,
 	} {

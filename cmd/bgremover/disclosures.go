@@ -43,11 +43,18 @@ func (s *service) deskChoices() (officer.Choices, error) {
 		return officer.Choices{}, err
 	}
 	words := known.Words()
+	var fields []officer.CategoryFields
+	for _, category := range words.Categories {
+		if all := words.Fields[category]; len(all) > 0 {
+			fields = append(fields, officer.CategoryFields{Category: category, Fields: all})
+		}
+	}
 	return officer.Choices{
 		Senders:    append([]string{disclosure.Authority}, words.Recipients...),
 		Categories: words.Categories,
 		Bases:      append([]string{disclosure.Order, disclosure.TreatyOrder, disclosure.NoDocument}, words.Bases...),
 		Purposes:   words.Purposes,
+		Fields:     fields,
 		Approvals:  known.Approvals,
 	}, nil
 }

@@ -48,6 +48,6 @@ func (u *untold) look(ctx context.Context) error {
 		return nil
 	}
 	u.last = now
-	u.log.ErrorContext(ctx, "ALARM: data was given away, and those whom it concerns should know by now; look at /officer/disclosures", "disclosures", n, "for", late.Round(time.Minute))
+	u.log.ErrorContext(ctx, "ALARM: data was given away, and those whom it concerns should know by now; look at /officer/disclosures", "disclosures", n, "for", late.Round(time.Minute).String())
 	return nil
 }

@@ -108,4 +108,3 @@ func appendVisits(ctx context.Context, s *service, from, n int) error {
 	_, err := s.ledger.Append(ctx, a)
 	return err
 }
-

@@ -34,7 +34,10 @@ type Data struct {
 	bases       map[string]struct{ Source string }
 	periods     map[string]period
 	grants      map[string]map[string]map[string]grant // by recipient, purpose and category
-	disclosable map[string]struct{ Approvals int64 }
+	disclosable map[string]struct {
+		Fields    map[string]bool
+		Approvals int64
+	}
 }
 
 type recipient struct {
@@ -84,11 +87,33 @@ func Load(revision int64, data map[string]any) (*Data, error) {
 // Words are what a request for data is written down with.
 type Words struct {
 	Recipients, Categories, Bases, Purposes []string
+	Fields                                  map[string][]string // that somebody can be given, by category
 }
 
 // Words lists them, with the picture, which is asked for and never given.
 func (d *Data) Words() Words {
 	w := Words{Recipients: keys(d.recipients), Bases: keys(d.bases), Purposes: keys(d.purposes)}
+	fields := map[string]map[string]bool{}
+	add := func(category string, all map[string]bool) {
+		if fields[category] == nil {
+			fields[category] = map[string]bool{}
+		}
+		maps.Copy(fields[category], all)
+	}
+	for category, entry := range d.disclosable {
+		add(category, entry.Fields)
+	}
+	for _, purposes := range d.grants {
+		for _, categories := range purposes {
+			for category, g := range categories {
+				add(category, g.Fields)
+			}
+		}
+	}
+	w.Fields = map[string][]string{}
+	for category, all := range fields {
+		w.Fields[category] = keys(all)
+	}
 	w.Categories = append(append(keys(d.disclosable), keys(d.categories)...), "image")
 	slices.Sort(w.Categories)
 	w.Categories = slices.Compact(w.Categories)

@@ -113,6 +113,7 @@ func TestWords(t *testing.T) {
 	for _, has := range []bool{
 		slices.Contains(w.Recipients, "data_broker"), slices.Contains(w.Purposes, "training"), slices.Contains(w.Categories, "technical"),
 		slices.Contains(w.Categories, "image"), slices.Contains(w.Bases, "consent"),
+		slices.Equal(w.Fields["technical"], []string{"access_time", "address"}), slices.Equal(w.Fields["account"], []string{"email", "name", "passkeys", "plan"}), w.Fields["image"] == nil,
 	} {
 		if !has {
 			t.Errorf("words %+v", w)

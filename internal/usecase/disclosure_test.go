@@ -223,12 +223,12 @@ func TestDisclosureRefusesWhatIsNeverGiven(t *testing.T) {
 		rule   string
 		why    []string
 	}{
-		"pictures, for an authority":     {func(r *usecase.Registration) { r.Category, r.Fields = "image", []string{"blob"} }, "sharing.disclose", []string{"undecided"}},
-		"pictures, for a partner":        {partner("introduction", "image"), "sharing.share", []string{"undecided"}},
-		"training":                       {partner("training", "account"), "sharing.share", []string{"never"}},
-		"training, on pictures":          {partner("training", "image"), "sharing.share", []string{"undecided"}},
-		"a sale":                         {partner("sale", "account"), "sharing.share", []string{"never"}},
-		"advertising":                    {partner("advertising", "account"), "sharing.share", []string{"never"}},
+		"pictures, for an authority": {func(r *usecase.Registration) { r.Category, r.Fields = "image", []string{"blob"} }, "sharing.disclose", []string{"undecided"}},
+		"pictures, for a partner":    {partner("introduction", "image"), "sharing.share", []string{"undecided"}},
+		"training":                   {partner("training", "account"), "sharing.share", []string{"never"}},
+		"training, on pictures":      {partner("training", "image"), "sharing.share", []string{"undecided"}},
+		"a sale":                     {partner("sale", "account"), "sharing.share", []string{"never"}},
+		"advertising":                {partner("advertising", "account"), "sharing.share", []string{"never"}},
 		"a partner, for more than granted": {func(r *usecase.Registration) {
 			partner("introduction", "account")(r)
 			r.Fields = []string{"password"}

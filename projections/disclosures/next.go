@@ -36,8 +36,11 @@ func (d Disclosure) Next(now time.Time) (n Next, ok bool) {
 		n = Next{Step: Decide, At: d.Expires}
 	case d.Outcome == Permitted:
 		n = Next{Step: Make, At: d.Expires}
-	case d.Outcome == Made && d.Told == "" && d.TellFrom != nil:
-		n = Next{Step: Tell, At: *d.TellFrom}
+	case d.Outcome == Made && d.Told == "":
+		n = Next{Step: Tell, At: d.At} // of what an earlier release followed, no more is known
+		if d.TellFrom != nil {
+			n.At = *d.TellFrom
+		}
 		if now.Before(n.At) {
 			n.Step = Wait
 		}

@@ -58,6 +58,10 @@ func TestNext(t *testing.T) {
 			}
 		})
 	}
+	old := disclosures.Disclosure{Outcome: disclosures.Made, At: noon}
+	if next, ok := old.Next(noon); !ok || next != (disclosures.Next{Step: disclosures.Tell, At: noon, Over: true}) {
+		t.Errorf("what an earlier release followed: %+v, %t", next, ok)
+	}
 	listed, err := disclosures.Open(t.Context(), db)
 	var found []id.Disclosure
 	at := time.Time{}

@@ -46,13 +46,17 @@ type DeskWork interface {
 // only authorities have.
 type Choices struct {
 	Senders, Categories, Bases, Purposes []string
+	Fields                               []CategoryFields                    // that the rules can allow
 	Approvals                            func(sender, category string) int64 // how many the rules ask for
 }
 
-const disclosuresPath = "/officer/disclosures"
+// CategoryFields are the fields of a kind of data that somebody can be given.
+type CategoryFields struct {
+	Category string
+	Fields   []string
+}
 
-// makingLasts is how long putting an export together may take.
-const makingLasts = 10 * time.Minute
+const disclosuresPath = "/officer/disclosures"
 
 var (
 	disclosuresPage = page.Must(templates, "base.html", "disclosures.html")
@@ -81,9 +85,9 @@ func (p Pages) Disclosures() http.Handler {
 			frame
 			Path string
 			Open []toDo
-			All  []disclosures.Disclosure
+			All  []listed
 			Most int
-		}{frameOf(o), disclosuresPath, open, all, disclosures.Most})
+		}{frameOf(o), disclosuresPath, open, listedOf(all), disclosures.Most})
 	})
 }
 
@@ -191,6 +195,10 @@ type one struct {
 	Rows     []row
 	Subject  string
 	Unsealed *unsealed
+	Problem  *refusal.Error // with what was just tried
+	Outcome  string
+	Holds    string  // until when
+	Enough   bool    // have approved it
 	Next     *step   // what has to be done; nil when it is settled
 	Effort   *effort // of making it; nil when it is nothing to speak of
 	Waiting  bool
@@ -221,8 +229,7 @@ func (p Pages) Disclosure() http.Handler {
 }
 
 func (p Pages) disclosure(w http.ResponseWriter, r *http.Request, o usecase.Officer, opened *unsealed) {
-	which := idOf(r)
-	shown, err := p.storyOf(r.Context(), which)
+	shown, err := p.storyOf(r.Context(), idOf(r))
 	if err != nil {
 		answer.Fail(w, r, err)
 		return
@@ -244,6 +251,7 @@ func (p Pages) storyOf(ctx context.Context, which id.Disclosure) (shown one, err
 		return shown, err
 	}
 	shown.Needs = choices.Approvals(shown.Is.Sender, shown.Is.Category)
+	shown.Outcome, shown.Holds, shown.Enough = outcomes[shown.Is.Outcome], deadline(shown.Is.Expires), int64(shown.Is.Approvals) >= shown.Needs
 	for _, reason := range shown.Is.Reasons {
 		shown.Why = append(shown.Why, why{reason, reasons[reason]})
 	}
@@ -264,67 +272,6 @@ func (p Pages) storyOf(ctx context.Context, which id.Disclosure) (shown one, err
 	}
 	shown.Rows, err = p.rows(ctx, facts)
 	return shown, err
-}
-
-// ReadDisclosure opens what is sealed in a request, for a reason.
-func (p Pages) ReadDisclosure() http.Handler {
-	return p.signedIn(func(w http.ResponseWriter, r *http.Request, o usecase.Officer) {
-		opened, err := p.Desk.Work.Read(r.Context(), o, idOf(r), r.PostFormValue("reason"))
-		if err != nil {
-			answer.Fail(w, r, err)
-			return
-		}
-		u := &unsealed{FirstDay: opened.Scope.FirstDay, LastDay: opened.Scope.LastDay}
-		u.Sender, _ = opened.Scope.Sender.Reveal() // what is erased stays empty, and the page says so
-		u.Reference, _ = opened.Request.Reference.Reveal()
-		u.Text, _ = opened.Request.Text.Reveal()
-		u.Key, _ = opened.Scope.Key.Reveal()
-		u.Address, _ = opened.Scope.Address.Reveal()
-		p.disclosure(w, r, o, u)
-	})
-}
-
-// OnDisclosure does one thing with a request and shows what became of it.
-func (p Pages) OnDisclosure(do func(DeskWork, context.Context, usecase.Officer, id.Disclosure) error) http.Handler {
-	return p.signedIn(func(w http.ResponseWriter, r *http.Request, o usecase.Officer) {
-		which := idOf(r)
-		if err := do(p.Desk.Work, r.Context(), o, which); err != nil {
-			answer.Fail(w, r, err)
-			return
-		}
-		seeAlso(w, r, which)
-	})
-}
-
-// DeferDisclosure records until which day, inclusive, nobody may be told.
-func (p Pages) DeferDisclosure() http.Handler {
-	return p.signedIn(func(w http.ResponseWriter, r *http.Request, o usecase.Officer) {
-		which := idOf(r)
-		if err := p.Desk.Work.Defer(r.Context(), o, which, endOf(r.PostFormValue("until"))); err != nil {
-			answer.Fail(w, r, err)
-			return
-		}
-		seeAlso(w, r, which)
-	})
-}
-
-// MakeDisclosure hands the sealed export out, once.
-func (p Pages) MakeDisclosure() http.Handler {
-	return p.signedIn(func(w http.ResponseWriter, r *http.Request, o usecase.Officer) {
-		which := idOf(r)
-		ctx, cancel := context.WithTimeout(r.Context(), makingLasts)
-		defer cancel()
-		sealed, err := p.Desk.Work.Make(ctx, o, which)
-		if err != nil {
-			answer.Fail(w, r, err)
-			return
-		}
-		h := w.Header()
-		h.Set("Content-Type", "application/octet-stream")
-		h.Set("Content-Disposition", `attachment; filename="disclosure-`+string(which)+`.json.age"`)
-		h.Set("Cache-Control", "no-store")
-		_, _ = w.Write(sealed) //nolint:gosec // a file to save, of a type that no browser shows; the client may be gone, and that it was made is in the record
-	})
 }
 
 // ForOfficers lets those through to a file who have a session.

@@ -19,7 +19,8 @@ type toDo struct {
 // step is what has to be done about a request, and by when, in words.
 type step struct {
 	disclosures.Next
-	What  string
+	What  string // "Make the export by"
+	By    string // "the end of 24 December 2026 UTC"
 	When  string // "in 3 days", "2 days ago"
 	Alarm bool   // somebody should have done it
 }
@@ -30,26 +31,54 @@ func stepOf(d disclosures.Disclosure, now time.Time) *step {
 	if !open {
 		return nil
 	}
-	s := step{Next: next, When: "in " + roughly(next.At.Sub(now))}
+	s := step{Next: next, By: deadline(next.At), When: "in " + roughly(next.At.Sub(now))}
 	if next.Over {
 		s.When = roughly(now.Sub(next.At)) + " ago"
 	}
 	switch {
 	case next.Step == disclosures.Tell:
-		s.What, s.Alarm = "tell those whom it concerns, since", now.Sub(next.At) >= usecase.UntoldAlarm
+		s.What, s.Alarm = "Tell those whom it concerns: due since", now.Sub(next.At) >= usecase.UntoldAlarm
 		if d.Category == disclosure.Technical {
-			s.What = "record that nobody can be told, since"
+			s.What = "Record that nobody can be told: due since"
 		}
 	case next.Step == disclosures.Wait:
-		s.What = "tell nobody before"
+		s.What = "Tell nobody until"
 	case next.Over: // the rules refuse it by now, and say so when they are asked
-		s.What = "have it refused: it held until"
+		s.What = "Have it refused: it held until"
 	case next.Step == disclosures.Make:
-		s.What = "make the export before"
+		s.What = "Make the export by"
 	default:
-		s.What = "approve and decide it before"
+		s.What = "Approve and decide it by"
 	}
 	return &s
+}
+
+// deadline is a moment as people write what holds until then: a day that is over at midnight is meant whole.
+func deadline(t time.Time) string {
+	t = t.UTC()
+	if day := t.Truncate(24 * time.Hour); day.Equal(t) {
+		return "the end of " + t.AddDate(0, 0, -1).Format("2 January 2006") + " UTC"
+	}
+	return t.Format("2 January 2006, 15:04 UTC")
+}
+
+// outcomes are what became of a request, in words.
+var outcomes = map[disclosures.Outcome]string{
+	disclosures.Pending: "pending", disclosures.Permitted: "allowed, not given yet", disclosures.Made: "given",
+	disclosures.Nothing: "nothing to give", disclosures.Refused: "refused",
+}
+
+// listed is a request in the list of all.
+type listed struct {
+	disclosures.Disclosure
+	Outcome string
+}
+
+func listedOf(all []disclosures.Disclosure) (shown []listed) {
+	for _, d := range all {
+		shown = append(shown, listed{d, outcomes[d.Outcome]})
+	}
+	return shown
 }
 
 // toDos lists what has to be done, the most urgent first.

@@ -29,21 +29,23 @@ func TestOfficersSeeAudits(t *testing.T) {
 		t.Errorf("before the first: %d %s", page.Code, page.Body)
 	}
 	o.happened("audits",
-		system.AuditCompleted{Whole: true, Objects: 12, Keys: 6, Tables: 4, Findings: []system.Finding{}},
+		system.AuditCompleted{Whole: true, Objects: 12, Keys: 1, Tables: 4, Findings: []system.Finding{}},
 		system.AuditCompleted{Objects: 11, Findings: []system.Finding{
 			{Code: "object.overdue", Promise: "image.delete-24h", Count: 3}, {Code: "object.unknown", Promise: "image.no-permanent-store", Count: 1},
 		}, Removed: 4},
 	)
 	o.happened("checks",
 		system.AuditCheckFailed{Check: "policy.dated", Promises: []string{"policy.dated"}, Looked: 2, Found: 1, Code: "policy.undated"},
+		system.AuditCheckFailed{Check: "contact.stated", Promises: []string{"contact.stated"}, Code: "check.looked_at_nothing"},
 		system.AuditCheckPassed{Check: "policy.dated", Promises: []string{"policy.dated"}, Looked: 3},
 		system.AuditCheckPassed{Check: "origin.only", Promises: []string{"cookie.no-ads", "analytics.no-cross-site"}, Looked: 6},
 		system.AuditCheckFailed{Check: "origin.only", Promises: []string{"cookie.no-ads", "analytics.no-cross-site"}, Looked: 6, Found: 2, Code: "origin.foreign"},
 	)
 	page := o.get("/officer/audits").Body.String()
 	for _, shown := range []string{
-		"12 objects, 6 keys, 4 tables", "nothing", "Not everything.", "<strong>object.overdue</strong>: 3, breaks image.delete-24h", "object.unknown: 1, endangers image.no-permanent-store",
-		"<strong>origin.foreign</strong>: 2", "cookie.no-ads, analytics.no-cross-site", "passed",
+		"12 objects, 1 key, 4 tables", "nothing", "Not everything.", "3: <strong>stored objects past their photo&#39;s time</strong>, breaks image.delete-24h <code>object.overdue</code>",
+		"1: stored objects of which the record knows nothing, endangers image.no-permanent-store <code>object.unknown</code>", "not established: there was nothing to look at <code>check.looked_at_nothing</code>",
+		"<strong>a public page loads something from elsewhere</strong>: 2 <code>origin.foreign</code>", "cookie.no-ads, analytics.no-cross-site", "passed",
 	} {
 		if !strings.Contains(page, shown) {
 			t.Errorf("the page lacks %q", shown)

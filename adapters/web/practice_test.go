@@ -22,7 +22,7 @@ func passports(c *web.Config) {
 	}
 	c.Models = public.Models{
 		{Name: "served", File: "a.onnx", Bytes: 4574861, SHA256: "abc", Passport: "def", Licences: licences("not established"), VouchedBy: "nobody", InService: true, Accepted: true, RefusedBy: []string{}},
-		{Name: "other", File: "b.onnx", Bytes: 1, Licences: licences("CC0-1.0"), VouchedBy: "Example Ltd", Established: true, RefusedBy: []string{}},
+		{Name: "other", File: "b.onnx", Bytes: 1, Licences: licences("CC0-1.0"), VouchedBy: "Example Ltd", Established: true, RefusedBy: []string{"digest", "undecided"}},
 	}
 }
 
@@ -31,7 +31,8 @@ func TestModelsShowTheirPassports(t *testing.T) {
 	page := w.do(t, "GET", "/models", nil).Body.String()
 	for _, want := range []string{
 		"the promise <a href=\"/promises#model.licensed\"><code>model.licensed</code></a> is not established here", "licences not established",
-		"in service", "the operator answers for it", "PHOTOS-&lt;1&gt;", "A note.", "nobody", "5 MB", "licences established", "Example Ltd", "<code>abc</code>", "<code>def</code>",
+		"in service", "the operator answers for it", "PHOTOS-&lt;1&gt;", "A note.", "nobody", "5 MB", "licences established", "Example Ltd",
+		"the file is not the one that the passport describes; undecided", "<code>abc</code>", "<code>def</code>",
 	} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page lacks %q", want)

@@ -70,14 +70,14 @@ func printAudit(out io.Writer, a usecase.Audit) error {
 		a.Seq, counted(a.Fact.Objects, "object"), counted(a.Fact.Keys, "key"), counted(a.Fact.Tables, "table"), a.Fact.Through, seen)
 	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	if len(a.Fact.Findings) > 0 {
-		_, _ = fmt.Fprintln(t, "\nFINDING\tCOUNT\tPROMISE\t")
+		_, _ = fmt.Fprintln(t, "\nFINDING\tCOUNT\tPROMISE\t\tWHAT IT IS")
 	}
 	for _, f := range a.Fact.Findings {
 		broken := "endangered"
 		if usecase.BreaksPromise(f.Code) {
 			broken = "BROKEN"
 		}
-		_, _ = fmt.Fprintf(t, "%s\t%d\t%s\t%s\n", f.Code, f.Count, f.Promise, broken)
+		_, _ = fmt.Fprintf(t, "%s\t%d\t%s\t%s\t%s\n", f.Code, f.Count, f.Promise, broken, usecase.InWords(f.Code))
 	}
 	_, _ = fmt.Fprintln(t, "\nCHECK\tLOOKED AT\tFOUND\tOUTCOME")
 	for _, c := range a.Checks {
@@ -100,7 +100,7 @@ func outcomeOf(c usecase.CheckResult) string {
 	case c.Passed():
 		return "passed"
 	case c.Wrong():
-		return "FAILED: " + c.Code
+		return "FAILED: " + usecase.InWords(c.Code) + " (" + c.Code + ")"
 	}
-	return "not established: " + c.Code
+	return "not established: " + usecase.InWords(c.Code)
 }

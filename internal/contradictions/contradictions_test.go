@@ -290,8 +290,8 @@ func TestUnstatedIsNoContradiction(t *testing.T) {
 		says     []string
 	}{
 		"everything":    {operator, nil},
-		"no region":     {policy.Operator{Name: operator.Name, Contact: operator.Contact}, []string{"the region, which"}},
-		"nobody at all": {policy.Operator{}, []string{"the name, which", "the region, which", "the contact, which"}},
+		"no region":     {policy.Operator{Name: operator.Name, Contact: operator.Contact}, []string{"the region. Without it, this cannot be called kept: transfer.safeguards, region.declared, policy.matches-practice."}},
+		"nobody at all": {policy.Operator{}, []string{"the name. Without", "the region. Without", "the contact. Without"}},
 	} {
 		w := newWorld(t)
 		w.operator = tt.operator

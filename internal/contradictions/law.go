@@ -215,7 +215,7 @@ func blanks(f *finding) {
 			}
 		}
 		if len(need) > 0 && f.Operator.Of(blank) == "" {
-			f.lacks("The operator has not stated the %s, which %s needs.", blank, strings.Join(need, ", and so "))
+			f.lacks("The operator has not stated the %s. Without it, this cannot be called kept: %s.", blank, strings.Join(need, ", "))
 		}
 	}
 	switch {

@@ -43,6 +43,7 @@ type audit struct {
 
 type foundThing struct {
 	system.Finding
+	Words  string
 	Breaks bool
 }
 
@@ -53,6 +54,8 @@ type checked struct {
 	Looked   int64
 	Found    int64
 	Code     string // of what is wrong; "" if nothing is
+	Words    string // of the code
+	Wrong    bool   // and not only that it could not tell
 	At       time.Time
 	Link     string
 }
@@ -85,7 +88,7 @@ func (p Pages) lastAudits(ctx context.Context) (all []audit, err error) {
 		}
 		one := audit{AuditCompleted: fact, At: env.At, Link: factLink(env.Seq)}
 		for _, f := range fact.Findings {
-			one.Found = append(one.Found, foundThing{f, usecase.BreaksPromise(f.Code)})
+			one.Found = append(one.Found, foundThing{f, usecase.InWords(f.Code), usecase.BreaksPromise(f.Code)})
 		}
 		all = append(all, one)
 	}
@@ -108,6 +111,7 @@ func (p Pages) lastChecks(ctx context.Context) ([]checked, error) {
 				one.Check, one.Promises, one.Looked = f.Check, f.Promises, f.Looked
 			case system.AuditCheckFailed:
 				one.Check, one.Promises, one.Looked, one.Found, one.Code = f.Check, f.Promises, f.Looked, f.Found, f.Code
+				one.Words, one.Wrong = usecase.InWords(f.Code), usecase.CheckResult{Code: f.Code}.Wrong()
 			}
 			if env.Seq > seqs[one.Check] {
 				newest[one.Check], seqs[one.Check] = one, env.Seq

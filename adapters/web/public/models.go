@@ -83,5 +83,24 @@ func (m Models) JSON() http.HandlerFunc {
 	}
 }
 
+// refusals are the conditions of the rule model.load, in words.
+var refusals = map[string]string{
+	"digest":  "the file is not the one that the passport describes",
+	"code":    "the licence of its code does not allow what this service does",
+	"weights": "the licence of its weights does not allow what this service does",
+	"data":    "the licence of its training data is not established or does not allow it, and the operator has not accepted that",
+}
+
+// Refusals says in words why this service would not use the model.
+func (m Model) Refusals() []string {
+	said := make([]string, len(m.RefusedBy))
+	for i, reason := range m.RefusedBy {
+		if said[i] = refusals[reason]; said[i] == "" {
+			said[i] = reason
+		}
+	}
+	return said
+}
+
 // Megabytes is the file's size as people read it.
 func (m Model) Megabytes() int64 { return (m.Bytes + 500_000) / 1_000_000 }

@@ -44,7 +44,7 @@ type run struct {
 	Text   string
 	Strong bool
 	Link   string
-	Blank  bool // and the operator has not filled it
+	Blank  policy.Blank // which the operator has not filled
 	Mail   bool
 }
 
@@ -54,8 +54,10 @@ func (p Policy) runs(s policy.Sentence) (all []run) {
 		shown := run{Text: r.Text, Strong: r.Strong, Link: r.Link}
 		if r.Blank != "" {
 			shown.Text = p.Operator.Of(r.Blank)
-			shown.Blank = shown.Text == ""
-			shown.Mail = r.Blank == policy.Contact && !shown.Blank
+			if shown.Text == "" {
+				shown.Blank = r.Blank
+			}
+			shown.Mail = r.Blank == policy.Contact && shown.Blank == ""
 		}
 		all = append(all, shown)
 	}
@@ -67,8 +69,8 @@ func (p Policy) words(s policy.Sentence) string {
 	var b strings.Builder
 	for _, r := range p.runs(s) {
 		b.WriteString(r.Text)
-		if r.Blank {
-			b.WriteString("[not stated by the operator]")
+		if r.Blank != "" {
+			b.WriteString("[" + string(r.Blank) + ": not stated by the operator]")
 		}
 	}
 	return b.String()

@@ -12,7 +12,7 @@ func (s *Site) headers(h http.Header, trace string) {
 	h.Set("Referrer-Policy", "no-referrer") // addresses hold capabilities
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
-	h.Set("Permissions-Policy", "camera=(), microphone=(), geolocation=(), payment=(), usb=(), serial=(), bluetooth=(), accelerometer=(), gyroscope=(), magnetometer=()")
+	h.Set("Permissions-Policy", "camera=(), microphone=(), geolocation=(), payment=(), usb=(), serial=(), accelerometer=(), gyroscope=(), magnetometer=()")
 	if s.HTTPS {
 		h.Set("Strict-Transport-Security", "max-age=63072000; includeSubDomains")
 	}

@@ -2,6 +2,7 @@ package web_test
 
 import (
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -28,7 +29,10 @@ func (n *noted) Note(c usecase.Call) {
 // of which photo.
 func TestCallsAreNoted(t *testing.T) {
 	log := &noted{}
-	w := newWorld(t, fake.Cutter{}, func(c *web.Config) { c.Calls, c.BehindProxy = log, true })
+	w := newWorld(t, fake.Cutter{}, func(c *web.Config) {
+		c.Calls, c.BehindProxy = log, true
+		c.Own = func(r *http.Request) bool { return r.Header.Get("X-Own") == "yes" }
+	})
 	body, kind := formOf(t, field{"image", "Hansi-canary.jpg", testphotos.Original("chelsea")})
 	answer := w.do(t, "POST", "/v1/images?note=canary", body, "Content-Type", kind, "X-Forwarded-For", "198.51.100.7", "User-Agent", "canary-browser")
 	up := decode[accepted](t, answer.Body.Bytes())
@@ -39,6 +43,8 @@ func TestCallsAreNoted(t *testing.T) {
 	for _, left := range []string{"/livez", "/readyz", "/officer/log", "/officer"} {
 		w.do(t, "GET", left, nil)
 	}
+
+	w.do(t, "GET", "/", nil, "X-Own", "yes") // the service looks at itself
 
 	var got []string
 	for _, c := range log.all {

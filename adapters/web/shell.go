@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"runtime"
 	"runtime/debug"
@@ -105,11 +106,16 @@ func (s *Site) served(r *http.Request, out *response, took time.Duration) {
 	if pattern == "" {
 		pattern = unmatched
 	}
-	s.Log.InfoContext(r.Context(), "request", "method", methodOf(r), "route", pattern, "status", out.code(), "ms", took.Milliseconds())
+	own := s.Own != nil && s.Own(r)
+	level := slog.LevelInfo
+	if own {
+		level = slog.LevelDebug
+	}
+	s.Log.Log(r.Context(), level, "request", "method", methodOf(r), "route", pattern, "status", out.code(), "ms", took.Milliseconds())
 	if s.Metrics != nil {
 		s.Metrics.Request(pattern, out.code(), took)
 	}
-	if s.Calls != nil && !unlogged(r, pattern) {
+	if s.Calls != nil && !own && !unlogged(r, pattern) {
 		route := pattern[strings.IndexByte(pattern, ' ')+1:]
 		s.Calls.Note(usecase.NewCall(s.Now(), methodOf(r), route, out.code(), took, out.sent))
 	}

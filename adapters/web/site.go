@@ -39,7 +39,10 @@ type Config struct {
 	Log     *slog.Logger
 	Metrics Metrics // may be nil
 	Calls   Calls   // may be nil
-	Ready   []Check // may be empty; what has to work before requests are sent here
+	// Own says that a request comes from this service, which looks at itself: figures about requests and
+	// the log leave it out. May be nil.
+	Own   func(*http.Request) bool
+	Ready []Check // may be empty; what has to work before requests are sent here
 
 	// HTTPS says that visitors come by https only, here or at the proxy in front.
 	HTTPS bool

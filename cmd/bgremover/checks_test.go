@@ -38,7 +38,7 @@ func goodSite(t *testing.T, change func(w http.ResponseWriter, r *http.Request) 
 			<time datetime="2026-03-02">2 March</time> in <b>Köln &amp; Bonn</b>, privacy@example.org</main>`))
 	}))
 	t.Cleanup(server.Close)
-	return newOutsider(server.URL)
+	return newOutsider(server.URL, "mark")
 }
 
 type facts []event.Fact
@@ -178,7 +178,7 @@ func TestChecksOfASiteInTrouble(t *testing.T) {
 	if _, err := site.noCookies(t.Context()); err == nil {
 		t.Error("nobody says that it is in trouble")
 	}
-	if _, err := newOutsider("http://127.0.0.1:1").stated(t.Context(), "x", "y"); err == nil {
+	if _, err := newOutsider("http://127.0.0.1:1", "mark").stated(t.Context(), "x", "y"); err == nil {
 		t.Error("nobody says that it is not there")
 	}
 }
@@ -191,12 +191,12 @@ func TestCheckOfTransportSpeaksBoth(t *testing.T) {
 	secure := httptest.NewTLSServer(site)
 	defer secure.Close()
 	pages := int64(len(publicPages))
-	if got, err := newOutsider(secure.URL).httpsOnly(t.Context(), true, true); err != nil || got != (usecase.Looked{At: pages + 1}) {
+	if got, err := newOutsider(secure.URL, "mark").httpsOnly(t.Context(), true, true); err != nil || got != (usecase.Looked{At: pages + 1}) {
 		t.Errorf("got %+v, %v", got, err)
 	}
 	plain := httptest.NewServer(site)
 	defer plain.Close()
-	if got, err := newOutsider(plain.URL).httpsOnly(t.Context(), true, true); err != nil || got != (usecase.Looked{At: pages + 1, Found: 1, Code: "transport.plain"}) {
+	if got, err := newOutsider(plain.URL, "mark").httpsOnly(t.Context(), true, true); err != nil || got != (usecase.Looked{At: pages + 1, Found: 1, Code: "transport.plain"}) {
 		t.Errorf("got %+v, %v", got, err)
 	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -69,11 +70,12 @@ type service struct {
 	waiting   atomic.Int64 // pictures that wait for their cutout, as last measured
 	asides    chan struct{}
 	address   string // of the site, once it listens
+	ownMark   string // by which the service knows its own requests
 }
 
 // openService opens everything that the service needs. What it opened is closed again when a step fails.
 func openService(ctx context.Context, cfg config.Serve, log *slog.Logger) (_ *service, err error) {
-	s := &service{cfg: cfg, log: log, cores: runtime.GOMAXPROCS(0), asides: make(chan struct{}, asides), compared: make(chan struct{}), metrics: telemetry.NewMetrics(telemetry.ThisBuild())}
+	s := &service{cfg: cfg, log: log, cores: runtime.GOMAXPROCS(0), ownMark: rand.Text(), asides: make(chan struct{}, asides), compared: make(chan struct{}), metrics: telemetry.NewMetrics(telemetry.ThisBuild())}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.close())
@@ -248,6 +250,7 @@ func (s *service) openSite(ctx context.Context) error {
 
 		BehindProxy: s.cfg.Listen.BehindTLSProxy,
 		Calls:       s.apiLog,
+		Own:         s.isOwn,
 		Gate:        s.uses.upload.Gate,
 	})
 	return nil

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"text/tabwriter"
 	"time"
 
@@ -37,13 +38,14 @@ func (c *attestListCmd) run(ctx context.Context, std streams) error {
 		return json.NewEncoder(std.out).Encode(all)
 	}
 	table := tabwriter.NewWriter(std.out, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(table, "PROMISE\tSTATE\tUNTIL\tDAYS LEFT\tSIGNED BY")
+	_, _ = fmt.Fprintln(table, "PROMISE\tSTATE\tUNTIL\tDAYS LEFT\tROLE")
 	for _, one := range all {
-		until := "-"
+		until, left := "-", "-"
 		if one.Until != nil {
 			until = one.Until.UTC().Format(time.DateOnly)
+			left = strconv.Itoa(one.Days)
 		}
-		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%s\n", one.Promise, one.State, until, one.Days, one.SignedBy)
+		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", one.Promise, one.State, until, left, one.SignedBy)
 	}
 	return table.Flush()
 }

@@ -68,7 +68,7 @@ func (g *ground) openPostgres(ctx context.Context, cfg config.Ground, log *slog.
 		}
 		own, err := embedded.Start(ctx, embedded.Config{Bin: files.PostgresBin, Dir: filepath.Join(cfg.Data, "postgres"), Log: log})
 		if err != nil {
-			return nil, fmt.Errorf("start PostgreSQL: %w", err)
+			return nil, err
 		}
 		g.access.DSN, g.access.Own, g.fell, server = own.DSN(), true, own.Done(), own.Stop
 	}

@@ -305,7 +305,7 @@ func TestRemove(t *testing.T) {
 			write(t, filepath.Join(photos, "notes.txt"), []byte("no photo, and not looked at"))
 
 			_, errs, code := bgremover(t, append([]string{"remove", photos, "-d", out}, how...)...)
-			if code != 1 || !strings.Contains(errs, "broken.png: ") || !strings.Contains(errs, "1 of 3 photos failed") {
+			if code != 1 || strings.Contains(errs, "%") || !strings.Contains(errs, "broken.png: ") || !strings.Contains(errs, "1 of 3 photos failed") {
 				t.Errorf("exit code %d, %s", code, errs)
 			}
 			for _, f := range []string{"a.cutout.png", "more/b.cutout.png"} {
@@ -352,8 +352,12 @@ func TestCommandsWithoutAService(t *testing.T) {
 		"version":              {[]string{"version"}, 0, "bgremover "},
 		"config":               {[]string{"config"}, 0, "delete-after"},
 		"help":                 {[]string{"--help"}, 0, "serve"},
+		"help, as typed":       {[]string{"help"}, 0, "serve"},
+		"help on a command":    {[]string{"help", "policy", "simulate"}, 0, "--bundle"},
 		"log of nobody":        {[]string{"log", "show", "--data", nowhere}, 1, "no service is running"},
-		"no such command":      {[]string{"frobnicate"}, 2, "frobnicate"},
+		"no such command":      {[]string{"frobnicate"}, 2, "unexpected argument frobnicate\nWhat there is: bgremover --help\n"},
+		"no such subcommand":   {[]string{"policy", "simulat", "--bundle", "x"}, 2, "What there is: bgremover policy"},
+		"no such flag":         {[]string{"audit", "--nope"}, 2, "unknown flag --nope\nWhat there is: bgremover audit --help\n"},
 		"no such photo":        {[]string{"remove", filepath.Join(nowhere, "x.jpg")}, 1, "x.jpg"},
 		"an empty folder":      {[]string{"remove", nowhere}, 1, "no photos found"},
 		"-o for several":       {[]string{"remove", nowhere, "-o", "x.png", "-d", "y"}, 1, "not both"},

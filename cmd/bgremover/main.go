@@ -10,6 +10,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -68,6 +69,21 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], streams{os.Stdout, os.Stderr}))
 }
 
+// understood returns the part of a command line that was understood, of which the help tells.
+func understood(err error) string {
+	var parsing *kong.ParseError
+	if !errors.As(err, &parsing) {
+		return "bgremover"
+	}
+	named := "bgremover"
+	for _, step := range parsing.Context.Path {
+		if step.Command != nil {
+			named += " " + step.Command.Name
+		}
+	}
+	return named
+}
+
 // run carries out one command line and returns the exit code: 0, 1 when it failed, 2 when it made no sense.
 func run(ctx context.Context, args []string, std streams) int {
 	var cmds commands
@@ -81,9 +97,12 @@ func run(ctx context.Context, args []string, std streams) int {
 	if err != nil {
 		panic(err) // the structs above are not what kong can read
 	}
+	if len(args) > 0 && args[0] == "help" { // as people type it; help about a command comes with that command
+		args = append(args[1:len(args):len(args)], "--help")
+	}
 	parsed, err := parser.Parse(args)
 	if err != nil {
-		fmt.Fprintf(std.err, "bgremover: %s\n", sentence(err))
+		fmt.Fprintf(std.err, "bgremover: %s\nWhat there is: %s --help\n", sentence(err), understood(err))
 		return 2
 	}
 	if err := parsed.Selected().Target.Addr().Interface().(command).run(ctx, std); err != nil {

@@ -19,6 +19,7 @@ import (
 
 	"github.com/bgremover/bgremover/domain/refusal"
 	"github.com/bgremover/bgremover/internal/config"
+	"github.com/bgremover/bgremover/internal/telemetry"
 )
 
 // removeCmd is `bgremover remove`.
@@ -74,27 +75,33 @@ func (c *removeCmd) remover(ctx context.Context) (remover, error) {
 // all works on a few photos at a time and goes on when one fails.
 func (c *removeCmd) all(ctx context.Context, std streams, r remover, jobs []job) error {
 	const atOnce = 4
+	drawn := telemetry.IsTerminal(std.err) && (len(jobs) > 1 || c.Server != "")
 	bar := progressbar.NewOptions(len(jobs),
 		progressbar.OptionSetWriter(std.err),
-		progressbar.OptionSetVisibility(len(jobs) > 1 || c.Server != ""),
+		progressbar.OptionSetVisibility(drawn),
 		progressbar.OptionSetDescription("cutting out"),
 		progressbar.OptionShowCount(),
 		progressbar.OptionClearOnFinish(),
+	)
+	var (
+		mu     sync.Mutex
+		failed []string
+		made   []receipt
 	)
 	if remote, ok := r.(*remoteRemover); ok {
 		remote.waits = func(d time.Duration) {
 			said := "cutting out"
 			if d > 0 {
 				said = fmt.Sprintf("the service asks to wait until %s", time.Now().Add(d).Format(time.TimeOnly))
+				if !drawn {
+					mu.Lock()
+					_, _ = fmt.Fprintln(std.err, said)
+					mu.Unlock()
+				}
 			}
 			bar.Describe(said)
 		}
 	}
-	var (
-		mu     sync.Mutex
-		failed []string
-		made   []receipt
-	)
 	work, working := errgroup.WithContext(ctx)
 	work.SetLimit(atOnce)
 	for _, j := range jobs {

@@ -128,7 +128,7 @@ func (s *service) announce(ctx context.Context, ready io.Writer) error {
 	if err := s.declare(ctx); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(ready, "bgremover is ready on %s\n", s.address)
+	_, err := io.WriteString(ready, s.welcome())
 	return err
 }
 

@@ -25,11 +25,28 @@ func (p *Policy) Disclose(ctx context.Context, q usecase.SharingQuestion) (discl
 
 // Share implements [usecase.Sharing]. What the service knows of nobody, because it has no
 // accounts, nobody has objected to: objection, restriction and Global Privacy Control are no.
+//
+// Rules of a release before, which stay in force after an upgrade until officers activate others, know no approvals: asked
+// about them they would decide nothing, and whatever a partner asks for would be refused for good.
 func (p *Policy) Share(ctx context.Context, q usecase.SharingQuestion) (disclosure.Verdict, event.Decision, error) {
-	return p.question("sharing.share").verdict(ctx, map[string]any{
-		"approvals": int64(q.Approvals), "basis": q.Basis, "category": q.Category, "expires": text(q.Expires), "fields": slices.Clone(q.Fields),
-		"gpc": false, "now": text(q.Now), "objected": false, "purpose": q.Purpose, "recipient": q.Recipient, "restricted": false,
-	})
+	r := p.inForce.Load()
+	input := map[string]any{
+		"basis": q.Basis, "category": q.Category, "expires": text(q.Expires), "fields": slices.Clone(q.Fields), "gpc": false,
+		"now": text(q.Now), "objected": false, "purpose": q.Purpose, "recipient": q.Recipient, "restricted": false,
+	}
+	if takesApprovals(r.data) {
+		input["approvals"] = int64(q.Approvals)
+	}
+	return r.questions["sharing.share"].verdict(ctx, input)
+}
+
+// takesApprovals says whether the data has how many approvals each recipient takes.
+func takesApprovals(data map[string]any) bool {
+	for _, recipient := range entries(data["recipients"]) {
+		_, has := entries(recipient)["approvals"]
+		return has // the schema demands it of all, or of none
+	}
+	return false
 }
 
 // verdict asks a rule whose no has reasons. What it does not decide is a no for one of its own.

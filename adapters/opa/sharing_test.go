@@ -1,8 +1,12 @@
 package opa
 
 import (
+	"bytes"
+	"io/fs"
 	"slices"
+	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/bgremover/bgremover/domain/event"
@@ -84,4 +88,61 @@ func TestWhatTheDeskMayGive(t *testing.T) {
 	if _, err := p.ApproveDisclosure(t.Context(), usecase.DeskMember{Role: "officer", Named: true}, true); err != nil {
 		t.Errorf("approved by another: %v", err)
 	}
+}
+
+// What a partner asks for takes two approvals, and under rules of a release before, which know none, as many as they ask
+// for.
+func TestShareUnderEarlierRules(t *testing.T) {
+	now := time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
+	question := usecase.SharingQuestion{
+		Recipient: "partner", Purpose: "introduction", Category: "account", Basis: "consent", Fields: []string{"email"}, Approvals: 1, Now: now, Expires: now.Add(time.Hour),
+	}
+	for name, tt := range map[string]struct {
+		rules   fs.FS
+		reasons []string
+		told    bool
+	}{
+		"of this release":   {policies.Bundle, []string{"approvals"}, true},
+		"without approvals": {withoutApprovals(t), nil, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, err := New(t.Context(), Config{Bundle: tt.rules, ImagePeriod: 24 * time.Hour})
+			must(t, err)
+			v, d, err := p.Share(t.Context(), question)
+			if err != nil || v.Allow != (tt.reasons == nil) || !slices.Equal(v.Reasons, tt.reasons) || bytes.Contains(d.Input, []byte(`"approvals":1`)) != tt.told {
+				t.Errorf("%+v, %s, %v", v, d.Input, err)
+			}
+		})
+	}
+}
+
+// withoutApprovals is the bundle with sharing.share as it was when only authorities needed approvals.
+func withoutApprovals(t *testing.T) fs.FS {
+	t.Helper()
+	files := fstest.MapFS{}
+	must(t, fs.WalkDir(policies.Bundle, ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		content, err := fs.ReadFile(policies.Bundle, name)
+		files[name] = &fstest.MapFile{Data: content}
+		return err
+	}))
+	const disclose = "# title: May these fields be disclosed"
+	share, rest, _ := strings.Cut(string(files["sharing/sharing.rego"].Data), disclose)
+	for _, line := range []string{
+		"#         approvals: {type: integer, minimum: 0}\n", "\tinput.approvals >= 0\n", "\tinput.approvals == floor(input.approvals)\n",
+		"\t\t\"approvals\": input.approvals >= data.recipients[input.recipient].approvals,\n", "\"approvals\", ", "approvals, ",
+	} {
+		if !strings.Contains(share, line) {
+			t.Fatalf("%q stands nowhere", line)
+		}
+		share = strings.ReplaceAll(share, line, "")
+	}
+	files["sharing/sharing.rego"].Data = []byte(share + disclose + rest)
+	data := files["data/sharing.json"]
+	data.Data = bytes.ReplaceAll(bytes.ReplaceAll(data.Data, []byte(`false, "approvals": 0,`), []byte("false,")), []byte(`true, "approvals": 2,`), []byte("true,"))
+	schema := files["schema.json"]
+	schema.Data = bytes.Replace(schema.Data, []byte(`"required": ["approvals", "gpc_stops"`), []byte(`"required": ["gpc_stops"`), 1)
+	return files
 }

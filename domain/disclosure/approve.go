@@ -26,14 +26,15 @@ func (d Disclosure) ByAnother(who personal.Text) bool {
 	return !who.IsEmpty() && !who.IsErased() && !who.IsSealed() && who != d.registrar
 }
 
-// DecideApprove returns the fact that follows when who approves.
+// DecideApprove returns the fact that follows when who approves. What is permitted can be approved, too, until it is made:
+// rules that come into force in between may ask for more.
 func DecideApprove(d Disclosure, who personal.Text) (Approved, error) {
 	switch {
 	case !d.Known():
 		return Approved{}, ErrUnknown
 	case d.registrar.IsErased():
 		return Approved{}, ErrErased
-	case d.Status() != Waiting:
+	case d.Status() != Waiting && d.Status() != Allowed:
 		return Approved{}, ErrDecided
 	case !d.ByAnother(who):
 		return Approved{}, ErrOwn

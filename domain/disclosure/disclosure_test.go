@@ -127,6 +127,16 @@ func TestApprovals(t *testing.T) {
 	if _, err := disclosure.DecideApprove(disclosure.Disclosure{}, personal.Of("Jean")); !errors.Is(err, disclosure.ErrUnknown) {
 		t.Errorf("of nothing: %v", err)
 	}
+	r.add("Jean", disclosure.Approved{Approvals: 2})
+	r.add("Grace", disclosure.Permitted{})
+	if got, err := disclosure.DecideApprove(r.state(), personal.Of("Barbara")); err != nil || got.Approvals != 3 {
+		t.Errorf("of what is permitted: %+v, %v", got, err)
+	}
+	made := &record{facts: slices.Clone(r.facts)}
+	made.add("Grace", disclosure.Made{Count: 1})
+	if _, err := disclosure.DecideApprove(made.state(), personal.Of("Barbara")); !errors.Is(err, disclosure.ErrDecided) {
+		t.Errorf("of what is made: %v", err)
+	}
 	r.facts[0].Actor.Who = personal.Erased
 	for _, who := range []personal.Text{personal.Of("Jean"), personal.Erased} {
 		if _, err := disclosure.DecideApprove(r.state(), who); !errors.Is(err, disclosure.ErrErased) {

@@ -131,8 +131,11 @@ func TestDataIsChecked(t *testing.T) {
 		"a grant to a broker": {"data/sharing.json", `"partner": {
       "introduction"`, `"data_broker": {
       "introduction"`, []string{"data/sharing.json", "grants.data_broker"}},
-		"a partner on one word": {"data/sharing.json", `"role": "third_party", "never": false, "gpc_stops": true, "approvals": 2`,
-			`"role": "third_party", "never": false, "gpc_stops": true, "approvals": 1`, []string{"data/sharing.json", "recipients.partner", "approvals", "2"}},
+		"a partner on one word": {
+			"data/sharing.json", `"role": "third_party", "never": false, "gpc_stops": true, "approvals": 2`,
+			`"role": "third_party", "never": false, "gpc_stops": true, "approvals": 1`,
+			[]string{"data/sharing.json", "recipients.partner", "approvals", "2"},
+		},
 		"a grant for training": {"data/sharing.json", `"introduction": {
         "account"`, `"training": {
         "account"`, []string{"data/sharing.json", "grants.partner", "training"}},

@@ -45,6 +45,7 @@ type desk struct {
 	theirs  *age.X25519Identity
 	cookies map[string]string // of officers, by name
 	visits  visits
+	needs   int64 // approvals of technical data
 }
 
 const (
@@ -64,7 +65,7 @@ func newDesk(t *testing.T) *desk {
 	}
 	d := &desk{
 		db:     projectortest.Open(t, projector.View{Name: disclosures.Name, Schema: disclosures.Schema, Apply: disclosures.Apply}),
-		theirs: theirs, cookies: map[string]string{},
+		theirs: theirs, cookies: map[string]string{}, needs: 2,
 		visits: visits{all: []visit.Began{{Day: "2026-03-02", Address: personal.Of("192.0.2.7"), At: personal.Of("2026-03-02T11:00:00Z")}}},
 	}
 	d.office = &office{t: t}
@@ -106,7 +107,7 @@ func (d *desk) config(work officer.DeskWork) *officer.Desk {
 		Choices: func() (officer.Choices, error) {
 			return officer.Choices{
 				Senders: []string{"authority", "partner"}, Categories: []string{"image", "technical"}, Bases: []string{"order", "consent"},
-				Purposes: []string{"introduction", "training"}, Approvals: func(_, category string) int64 { return map[string]int64{"technical": 2}[category] },
+				Purposes: []string{"introduction", "training"}, Approvals: func(_, category string) int64 { return map[string]int64{"technical": d.needs}[category] },
 			}, nil
 		},
 	}
@@ -293,6 +294,17 @@ func TestDisclosureOfNothingIsSettled(t *testing.T) {
 		t.Errorf("there is something to do: %s", page)
 	}
 	d.page(deskPath, "Nothing: every request is settled.")
+}
+
+// Rules that come into force after the decision may ask for more: then it can still be approved.
+func TestDisclosureDeskAsksForMoreApprovals(t *testing.T) {
+	d := newDesk(t)
+	one := d.permitted()
+	if page := d.page(one, "Make the export"); strings.Contains(page, one+"/approve") {
+		t.Errorf("two are enough: %s", page)
+	}
+	d.needs = 3
+	d.page(one, `action="`+one+`/approve"`)
 }
 
 // How much has to be opened is said before it is, and too much is refused.

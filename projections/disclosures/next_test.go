@@ -83,8 +83,13 @@ func TestUntold(t *testing.T) {
 	db := projectortest.Open(t, view)
 	made, ban := disclosure.Made{Count: 1}, noon.AddDate(0, 0, 10)
 	for _, rest := range [][]event.Fact{
-		{made}, {made, disclosure.SubjectDeferred{Until: ban}}, {made, disclosure.SubjectTold{}}, {made, disclosure.SubjectUnreachable{}},
-		{disclosure.Made{}}, {disclosure.Refused{Reasons: []string{"by_staff"}}}, {},
+		{made},
+		{made, disclosure.SubjectDeferred{Until: ban}},
+		{made, disclosure.SubjectTold{}},
+		{made, disclosure.SubjectUnreachable{}},
+		{disclosure.Made{}},
+		{disclosure.Refused{Reasons: []string{"by_staff"}}},
+		{},
 	} {
 		apply(t, db, story(newID(), noon, append([]event.Fact{asked("authority", "DE", "technical"), disclosure.Permitted{}}, rest...)...)...)
 	}

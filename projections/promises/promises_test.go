@@ -280,6 +280,10 @@ func TestFigures(t *testing.T) {
 
 		{figure: "tech.uses_by_purpose", name: "nothing yet", standing: policy.Kept},
 		{figure: "tech.uses_by_purpose", name: "security", standing: policy.Kept, facts: []event.Envelope{decided(on("staff/x", noon, staff.DataRead{})[0], "access.personal", "allow", `{"category":"technical","purpose":"incident","role":"responder"}`)}, then: []string{"read by staff for security, ever: 1 times"}},
+		{figure: "tech.uses_by_purpose", name: "a law", standing: policy.Kept, facts: []event.Envelope{
+			decided(on(desk, noon, disclosure.Permitted{})[0], "sharing.disclose", "allow", `{"category":"technical"}`),
+			decided(on(desk, noon, disclosure.Made{Count: 1})[0], "sharing.disclose", "allow", `{"category":"technical"}`),
+		}, then: []string{"decisions to give it to an authority because a law demands it, ever: 2"}},
 		{figure: "tech.uses_by_purpose", name: "something else", standing: policy.Broken, facts: []event.Envelope{decided(on("staff/x", noon, staff.DataRead{})[0], "access.personal", "allow", `{"category":"technical","purpose":"support","role":"support"}`)}, then: []string{"used for anything else, ever: 1 times"}},
 
 		{figure: "tech.oldest_day", name: "nothing yet", standing: policy.Kept},

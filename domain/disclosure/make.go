@@ -50,6 +50,9 @@ func DecideMake(d Disclosure, v Verdict, e Export) (Event, error) {
 	return Made{Category: r.Category, Fields: r.Fields, Count: e.Count, Digest: e.Digest, Recipient: d.scope.Sender}, nil
 }
 
+// NotHeld says that nothing was refused in it: the rules allowed what the service has not got.
+func (r Refused) NotHeld() bool { return len(r.Reasons) == 1 && r.Reasons[0] == ReasonNoData }
+
 // DecideNoData returns the fact that follows when the service holds nothing of the category.
 func DecideNoData(d Disclosure) (Refused, error) {
 	if err := MayMake(d); err != nil {

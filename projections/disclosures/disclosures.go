@@ -81,7 +81,7 @@ func apply(b *pgx.Batch, d id.Disclosure, e disclosure.Event, env event.Envelope
 		change(`outcome = $2`, string(Permitted))
 	case disclosure.Refused:
 		outcome := Refused
-		if len(e.Reasons) == 1 && e.Reasons[0] == disclosure.ReasonNoData {
+		if e.NotHeld() {
 			outcome = Nothing
 		}
 		change(`outcome = $2, reasons = coalesce($3, '{}'::text[])`, string(outcome), e.Reasons)

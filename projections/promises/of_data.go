@@ -158,13 +158,14 @@ func disclosuresMade(s State, _ Outside) policy.Figure {
 		exact("requests, ever", s.of(disclosures, requested).ever, ""),
 		exact("permitted, ever", s.of(disclosures, permitted).ever, ""),
 		exact("refused, ever", s.of(disclosures, refused).ever, ""),
+		exact("permitted, of what the service does not hold, ever", s.of(disclosures, notHeld).ever, ""),
 		exact("made, ever", s.of(disclosures, made).ever, ""),
 		exact("made without a permit, ever", without.ever, ""))
 	switch {
 	case without.ever > 0:
 		f.Standing, f.Why = policy.Broken, fmt.Sprintf("%d disclosures were made that nothing permitted.", without.ever)
 	case s.of(disclosures, made).ever == 0:
-		f.Why = "No data was ever given to an authority or a partner."
+		f.Why = "No export was ever made for an authority or a partner."
 	}
 	return f
 }

@@ -66,6 +66,7 @@ const (
 	requested   = "requested"
 	permitted   = "permitted"
 	refused     = "refused"
+	notHeld     = "not held" // permitted, and the service has none of it
 	made        = "made"
 	unpermitted = "made without a permit"
 
@@ -181,7 +182,11 @@ func (c changes) count(env event.Envelope) {
 	case disclosure.Permitted:
 		one(disclosures, permitted)
 	case disclosure.Refused:
-		one(disclosures, refused)
+		class := refused
+		if e.NotHeld() {
+			class = notHeld
+		}
+		one(disclosures, class)
 	}
 }
 

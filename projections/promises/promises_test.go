@@ -319,6 +319,11 @@ func TestFigures(t *testing.T) {
 
 		{figure: "sharing.disclosures", name: "nothing yet", standing: policy.Kept},
 		{figure: "sharing.disclosures", name: "permitted", standing: policy.Kept, facts: on(desk, noon, disclosure.Requested{}, disclosure.Permitted{}, disclosure.Made{}), then: []string{"requests, ever: 1", "made, ever: 1", "made without a permit, ever: 0"}},
+		{
+			figure: "sharing.disclosures", name: "not held", standing: policy.Kept,
+			facts: on(desk, noon, disclosure.Requested{}, disclosure.Permitted{}, disclosure.Refused{Reasons: []string{disclosure.ReasonNoData}}),
+			then:  []string{"refused, ever: 0", "permitted, of what the service does not hold, ever: 1", "made, ever: 0"},
+		},
 		{figure: "sharing.disclosures", name: "refused, and made", standing: policy.Broken, facts: on(desk, noon, disclosure.Requested{}, disclosure.Refused{}, disclosure.Made{}), then: []string{"refused, ever: 1", "made, ever: 0", "made without a permit, ever: 1"}},
 		{figure: "sharing.disclosures", name: "permitted too late", standing: policy.Broken, facts: on(desk, noon, disclosure.Made{}, disclosure.Permitted{})},
 		{figure: "sharing.disclosures", name: "one permit, made twice", standing: policy.Broken, facts: on(desk, noon, disclosure.Permitted{}, disclosure.Made{}, disclosure.Made{})},

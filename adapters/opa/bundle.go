@@ -115,17 +115,24 @@ func capabilities() *ast.Capabilities {
 type question struct {
 	rule     string   // "retention.deadline"
 	promises []string // from the rule's METADATA
+	personal []string // attributes of its input that say something about one person; also from there
 	revision int64
 	query    rego.PreparedEvalQuery
 }
 
-// prepare makes a rule ready to be asked. The rule must say which promises it keeps.
+// prepare makes a rule ready to be asked. The rule must say which promises it keeps, and may say which
+// attributes of its input are personal.
 func (b *bundle) prepare(ctx context.Context, rule string) (*question, error) {
 	ref := ast.MustParseRef("data." + rule)
 	if len(b.compiler.GetRulesExact(ref)) == 0 {
 		return nil, fmt.Errorf("the rule %s is missing", rule)
 	}
-	promises, err := promisesOf(b.compiler.GetAnnotationSet().GetDocumentScope(ref))
+	metadata := b.compiler.GetAnnotationSet().GetDocumentScope(ref)
+	promises, err := promisesOf(metadata)
+	if err != nil {
+		return nil, fmt.Errorf("the rule %s: %w", rule, err)
+	}
+	personal, err := personalOf(metadata)
 	if err != nil {
 		return nil, fmt.Errorf("the rule %s: %w", rule, err)
 	}
@@ -138,7 +145,7 @@ func (b *bundle) prepare(ctx context.Context, rule string) (*question, error) {
 	if err != nil {
 		return nil, fmt.Errorf("prepare the rule %s: %w", rule, err)
 	}
-	return &question{rule: rule, promises: promises, revision: b.revision, query: query}, nil
+	return &question{rule: rule, promises: promises, personal: personal, revision: b.revision, query: query}, nil
 }
 
 // promisesOf reads custom.promises of a rule's METADATA.

@@ -65,10 +65,14 @@ func (r *Rules) Evaluate(ctx context.Context, rule string, input json.RawMessage
 	if err != nil {
 		return d, nil, err
 	}
-	if d.Input, err = canonical(members); err != nil {
+	exact, err := canonical(members)
+	if err == nil {
+		err = d.Ask(exact, q.personal)
+	}
+	if err != nil {
 		return d, nil, err
 	}
-	a, err := q.evaluate(ctx, d.Input)
+	a, err := q.evaluate(ctx, exact)
 	if err != nil {
 		return d, nil, fmt.Errorf("ask %s: %w", rule, err)
 	}

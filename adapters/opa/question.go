@@ -43,11 +43,13 @@ func (q *question) ask(ctx context.Context, input map[string]any) (answer, event
 	if err != nil {
 		return answer{}, d, err
 	}
-	d.Input = exact
+	if err := d.Ask(exact, q.personal); err != nil {
+		return answer{}, d, err
+	}
 	a, err := q.evaluate(ctx, exact)
 	if err != nil {
 		if ctx.Err() != nil {
-			d.Input = nil
+			d = overruled(d)
 		}
 		return answer{}, d, fmt.Errorf("ask %s: %w", q.rule, err)
 	}
@@ -57,11 +59,10 @@ func (q *question) ask(ctx context.Context, input map[string]any) (answer, event
 	return a, d, nil
 }
 
-// overruled is a decision whose rule gave an answer that cannot be used: it denies, and without its question, because
-// whoever asks the rule again gets another outcome.
+// overruled is a decision whose rule gave no answer, or one that cannot be used: it denies, and without its question,
+// because whoever asks the rule again gets another outcome.
 func overruled(d event.Decision) event.Decision {
-	d.Outcome, d.Input = denied, nil
-	return d
+	return event.Decision{Rule: d.Rule, Promises: d.Promises, Revision: d.Revision, Outcome: denied}
 }
 
 // evaluate asks with the very bytes that the record will hold.

@@ -69,7 +69,10 @@ func schemaOf(t reflect.Type) object {
 	case t == instant:
 		return reference("schemas/time")
 	case t == question:
-		return object{{"type", "object"}, {"description", "What a rule was asked, in its canonical form."}}
+		return object{
+			{"type", []string{"object", "null"}},
+			{"description", "What a rule was asked, in its canonical form; null for questions that are only counted, because they say something about one person."},
+		}
 	case t == octets:
 		return object{{"type", "string"}, {"contentEncoding", "base64"}}
 	case t.Implements(ownText):

@@ -78,7 +78,7 @@ func (s *service) show(ctx context.Context, from int64, follow bool, each func(e
 		return err
 	}
 	source := kafka.NewSource(s.ground.kafka)
-	err = showFrom(ctx, source, from, func(env event.Envelope) error {
+	err = showFrom(ctx, source, from, sealedCodec().Decode, func(env event.Envelope) error {
 		if err := each(env); err != nil {
 			return err
 		}
@@ -93,8 +93,10 @@ func (s *service) show(ctx context.Context, from int64, follow bool, each func(e
 	return errors.Join(err, source.Close())
 }
 
-func showFrom(ctx context.Context, source ledger.Source, from int64, each func(event.Envelope) error) error {
-	codec := sealedCodec()
+// decoding is how facts are read: [ledger.Codec.Decode] of a codec with keys, or without.
+type decoding func(ctx context.Context, seq int64, body []byte) (event.Envelope, error)
+
+func showFrom(ctx context.Context, source ledger.Source, from int64, decode decoding, each func(event.Envelope) error) error {
 	reader := ledger.NewReader(source, ledger.Position{Seq: from - 1}, ledger.ReaderOptions{})
 	for {
 		entries, err := reader.Next(ctx)
@@ -102,7 +104,7 @@ func showFrom(ctx context.Context, source ledger.Source, from int64, each func(e
 			return err
 		}
 		for _, e := range entries {
-			env, err := codec.Decode(ctx, e.Seq, e.Body)
+			env, err := decode(ctx, e.Seq, e.Body)
 			if err != nil {
 				return err
 			}

@@ -16,6 +16,7 @@ import (
 	"github.com/bgremover/bgremover/domain/event"
 	"github.com/bgremover/bgremover/domain/policy"
 	"github.com/bgremover/bgremover/domain/refusal"
+	"github.com/bgremover/bgremover/internal/ledger"
 	"github.com/bgremover/bgremover/internal/simulation"
 	"github.com/bgremover/bgremover/internal/usecase"
 	"github.com/bgremover/bgremover/policies"
@@ -191,10 +192,23 @@ func (d *simulations) own(ctx context.Context, revision int64) (simulation.Rules
 	return rules, nil
 }
 
-// between reads a part of the record.
+// withQuestions decodes facts with what their decisions were asked about one person, which takes the keys. Those
+// of other facts are not asked for.
+func (s *service) withQuestions() decoding {
+	sealed, opened := sealedCodec(), ledger.NewCodec("", ledger.Facts(), s.vault)
+	return func(ctx context.Context, seq int64, body []byte) (event.Envelope, error) {
+		env, err := sealed.Decode(ctx, seq, body)
+		if err != nil || env.Decision == nil || !env.Decision.Sealed.IsSealed() {
+			return env, err
+		}
+		return opened.Decode(ctx, seq, body)
+	}
+}
+
+// between reads a part of the record, with the questions that were asked about one person.
 func (s *service) between(ctx context.Context, from, to int64, each func(event.Envelope) error) error {
 	source := kafka.NewSource(s.ground.kafka)
-	err := showFrom(ctx, source, from, func(env event.Envelope) error {
+	err := showFrom(ctx, source, from, s.withQuestions(), func(env event.Envelope) error {
 		if env.Seq > to {
 			return errEnough
 		}

@@ -69,7 +69,8 @@ type DecisionRefused struct {
 	More     int64          `json:"more"`
 }
 
-// CountedInput is a question in its canonical form, and how often it was asked.
+// CountedInput is a question in its canonical form, and how often it was asked. An empty one stands for questions that
+// are not told, because they say something about one person.
 type CountedInput struct {
 	Input json.RawMessage `json:"input"`
 	Count int64           `json:"count"`
@@ -83,7 +84,7 @@ type DecisionsCounted struct {
 	Revision int64          `json:"revision"`
 	From     time.Time      `json:"from"`
 	Until    time.Time      `json:"until"`
-	Inputs   []CountedInput `json:"inputs"` // whole: such rules know few different questions
+	Inputs   []CountedInput `json:"inputs"` // all of them: such rules know few different questions
 }
 
 // The permanent names.

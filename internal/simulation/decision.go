@@ -11,10 +11,11 @@ import (
 	"github.com/bgremover/bgremover/domain/policy"
 )
 
-// asked is a question that the record holds, with its answer, and how often it was asked.
+// asked is a question that the record holds or held, with its answer, and how often it was asked.
 type asked struct {
 	seq      int64
 	decision event.Decision
+	question json.RawMessage // whole; nil: it is erased
 	count    int64
 	due      time.Time // what came of it, where the fact says so
 }
@@ -23,6 +24,15 @@ type asked struct {
 type excluded struct {
 	rule        string
 	reads, more int64
+}
+
+// take makes a decision one that can be asked again, or one that is left out because its question never was recorded.
+func (a asked) take(all []asked, left []excluded) ([]asked, []excluded) {
+	if a.decision.LeftOut() {
+		return all, append(left, excluded{rule: a.decision.Rule, more: a.count})
+	}
+	a.question, _ = a.decision.Question()
+	return append(all, a), left
 }
 
 // decisionsIn takes the decisions out of a fact.
@@ -35,12 +45,12 @@ func decisionsIn(env event.Envelope) (all []asked, left []excluded) {
 		case image.DeletionDueChanged:
 			one.due = f.Due
 		}
-		all = append(all, one)
+		all, left = one.take(all, left)
 	}
 	switch f := env.Fact.(type) {
 	case policy.DecisionRefused:
 		for _, in := range f.Inputs {
-			all = append(all, counted(env, deny, in, event.Decision{Rule: f.Rule, Promises: f.Promises, Revision: f.Revision}))
+			all, left = counted(env, deny, in, event.Decision{Rule: f.Rule, Promises: f.Promises, Revision: f.Revision}).take(all, left)
 		}
 		if f.More > 0 {
 			left = append(left, excluded{rule: f.Rule, more: f.More})
@@ -52,7 +62,7 @@ func decisionsIn(env event.Envelope) (all []asked, left []excluded) {
 				reads.reads += in.Count
 				continue
 			}
-			all = append(all, counted(env, allow, in, event.Decision{Rule: f.Rule, Promises: f.Promises, Revision: f.Revision}))
+			all, left = counted(env, allow, in, event.Decision{Rule: f.Rule, Promises: f.Promises, Revision: f.Revision}).take(all, left)
 		}
 		if reads.reads > 0 {
 			left = append(left, reads)
@@ -75,14 +85,15 @@ const (
 	deny  = "deny"
 )
 
-// erased says that the question is gone, with the key that sealed it.
-func (a asked) erased() bool { return len(a.decision.Input) == 0 || string(a.decision.Input) == "null" }
+// erased says that what was personal in the question is gone, with the key that sealed it.
+func (a asked) erased() bool { return a.decision.Sealed.IsErased() }
 
 // isMadeAgain says whether a decision is, byte for byte, the one of the record.
 func (a asked) isMadeAgain(again event.Decision) bool {
 	d := a.decision
 	return d.Rule == again.Rule && d.Revision == again.Revision && d.Outcome == again.Outcome &&
-		slices.Equal(d.Promises, again.Promises) && string(d.Input) == string(again.Input)
+		slices.Equal(d.Promises, again.Promises) && slices.Equal(d.Personal, again.Personal) &&
+		string(d.Input) == string(again.Input) && d.Sealed == again.Sealed
 }
 
 // membersOf names the members of an input.

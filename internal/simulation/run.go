@@ -226,16 +226,19 @@ func (r *reader) ask(ctx context.Context, a asked) (*job, error) {
 	if a.erased() {
 		return nil, nil
 	}
+	if a.question == nil {
+		return nil, fmt.Errorf("the question of fact %d was not opened", a.seq)
+	}
 	own, err := r.bundle(ctx, a.decision.Revision)
 	if err != nil || own == nil {
 		return nil, err
 	}
-	question := a.decision.Rule + "\x00" + strconv.FormatInt(a.decision.Revision, 10) + "\x00" + string(a.decision.Input)
+	question := a.decision.Rule + "\x00" + strconv.FormatInt(a.decision.Revision, 10) + "\x00" + string(a.question)
 	if known := r.known[question]; known != nil {
 		r.recent.MoveToFront(known)
 		return known.Value.(*remembrance).job, nil
 	}
-	j := &job{own: own, rule: a.decision.Rule, input: a.decision.Input, done: make(chan struct{})}
+	j := &job{own: own, rule: a.decision.Rule, input: a.question, done: make(chan struct{})}
 	r.known[question] = r.recent.PushFront(&remembrance{question, j})
 	if r.recent.Len() > remembered {
 		last := r.recent.Remove(r.recent.Back()).(*remembrance)

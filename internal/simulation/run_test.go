@@ -17,6 +17,7 @@ import (
 	"github.com/bgremover/bgremover/adapters/opa"
 	"github.com/bgremover/bgremover/domain/event"
 	"github.com/bgremover/bgremover/domain/image"
+	"github.com/bgremover/bgremover/domain/personal"
 	"github.com/bgremover/bgremover/domain/policy"
 	"github.com/bgremover/bgremover/internal/simulation"
 )
@@ -29,6 +30,7 @@ type table struct {
 	answer   func(rule string, input map[string]any) (allow bool, more string, err error)
 	read     []string
 	required []string
+	personal []string
 	asked    atomic.Int64
 	mu       sync.Mutex
 	inputs   map[string]int
@@ -42,7 +44,10 @@ func (t *table) Evaluate(_ context.Context, rule string, input json.RawMessage) 
 	}
 	t.inputs[string(input)]++
 	t.mu.Unlock()
-	d := event.Decision{Rule: rule, Promises: []string{"image.delete-24h"}, Revision: t.revision, Outcome: "deny", Input: input}
+	d := event.Decision{Rule: rule, Promises: []string{"image.delete-24h"}, Revision: t.revision, Outcome: "deny"}
+	if err := d.Ask(input, t.personal); err != nil {
+		return d, nil, err
+	}
 	var members map[string]any
 	if err := json.Unmarshal(input, &members); err != nil {
 		return d, nil, err
@@ -125,6 +130,7 @@ func TestEveryDecisionIsCountedOnce(t *testing.T) {
 			Rule: "a.x", Promises: []string{"image.delete-24h"}, Revision: 4,
 			Inputs: []policy.CountedInput{{Input: json.RawMessage(`{"n":1}`), Count: 4}, {Input: json.RawMessage(`{"n":2}`), Count: 6}},
 		}},
+		event.Envelope{Fact: policy.DecisionsCounted{Rule: "a.z", Revision: 4, Inputs: []policy.CountedInput{{Count: 6}, {Input: json.RawMessage(`null`), Count: 1}}}},
 		event.Envelope{Fact: policy.DecisionsCounted{Rule: "access.z", Revision: 4, Inputs: []policy.CountedInput{{Input: json.RawMessage(`{}`), Count: 5}}}},
 	)
 	old := decided("a.x", "allow", `{"n":1}`)
@@ -134,15 +140,15 @@ func TestEveryDecisionIsCountedOnce(t *testing.T) {
 	candidate := &table{revision: 5, answer: func(_ string, in map[string]any) (bool, string, error) { return in["n"] != 2.0, "", nil }}
 
 	got := run(t, over(all, own, candidate))
-	want := simulation.Counts{Same: 2 + 4, Different: 1 + 1 + 7 + 6, Erased: 2, WithoutBundle: 1}
-	if got.Total != want || got.Facts != 11 {
+	want := simulation.Counts{Same: 2 + 4, Different: 1 + 1 + 7 + 6, WithoutBundle: 1}
+	if got.Total != want || got.Facts != 12 {
 		t.Errorf("counted %+v of %d facts, want %+v", got.Total, got.Facts, want)
 	}
 	x := got.Rules[0]
 	if x.Rule != "a.x" || x.NowDenied != 7 || x.NowAllowed != 8 || len(x.Examples) != 5 {
 		t.Errorf("a.x: %+v", x)
 	}
-	if !slices.Equal(got.Excluded, []simulation.Excluded{{Rule: "a.x", More: 3}, {Rule: "access.z", Reads: 5}}) {
+	if !slices.Equal(got.Excluded, []simulation.Excluded{{Rule: "a.x", More: 3}, {Rule: "a.y", More: 2}, {Rule: "a.z", More: 7}, {Rule: "access.z", Reads: 5}}) {
 		t.Errorf("excluded %+v", got.Excluded)
 	}
 	// Each of the three questions was asked once of each bundle.
@@ -360,5 +366,52 @@ func TestEndsWithItsContextAndWithTheRecord(t *testing.T) {
 	run(t, c)
 	if last != 5000 || told != 6 {
 		t.Errorf("progress was told %d times, up to %d", told, last)
+	}
+}
+
+// personalOf is a decision whose attribute "said" is personal, in one of the states in which the record can be read.
+func personalOf(t *testing.T, input string, sealed personal.Text) event.Envelope {
+	t.Helper()
+	env := decided("a.p", "allow", "")
+	if err := env.Decision.Ask(json.RawMessage(input), []string{"said"}); err != nil {
+		t.Fatal(err)
+	}
+	if !sealed.IsEmpty() {
+		env.Decision.Sealed = sealed
+	}
+	return env
+}
+
+// What is sealed is asked again whole, what is erased is counted as that, and what was not opened is neither.
+func TestPersonalQuestions(t *testing.T) {
+	const no, maybe = `{"n":1,"said":false}`, `{"n":1,"said":true}`
+	own := &table{revision: 4, answer: yes, personal: []string{"said"}}
+	candidate := &table{revision: 5, personal: []string{"n", "said"}, answer: func(_ string, in map[string]any) (bool, string, error) {
+		return in["said"] == false, "", nil
+	}}
+	all := facts(personalOf(t, no, personal.Text{}), personalOf(t, maybe, personal.Text{}), personalOf(t, maybe, personal.Text{}), personalOf(t, maybe, personal.Erased))
+	got := run(t, over(all, own, candidate))
+	if want := (simulation.Counts{Same: 1, Different: 2, Erased: 1}); got.Total != want {
+		t.Errorf("counted %+v, want %+v", got.Total, want)
+	}
+	if own.inputs[no] != 1 || own.inputs[maybe] != 1 || len(own.inputs) != 2 {
+		t.Errorf("asked %v", own.inputs)
+	}
+
+	unopened := over(facts(personalOf(t, no, personal.Sealed)), own, candidate)
+	if report, err := simulation.Run(t.Context(), unopened); err == nil || strings.Contains(err.Error(), "said") {
+		t.Errorf("counted what was not opened: %+v, %v", report.Total, err)
+	}
+}
+
+// A decision that was sealed otherwise than its rule says is not the one that the rule makes.
+func TestWhatIsPersonalIsPartOfTheDecision(t *testing.T) {
+	all := facts(personalOf(t, `{"n":1,"said":false}`, personal.Text{}))
+	for name, marked := range map[string][]string{"nothing": nil, "another": {"n"}, "more": {"n", "said"}} {
+		own := &table{revision: 4, answer: yes, personal: marked}
+		_, err := simulation.Run(t.Context(), over(all, own, &table{revision: 5, answer: yes}))
+		if _, mismatch := errors.AsType[*simulation.Mismatch](err); !mismatch {
+			t.Errorf("%s is personal by the rule, and the simulation says %v", name, err)
+		}
 	}
 }

@@ -28,7 +28,8 @@ const (
 )
 
 // DecisionLog counts decisions that no fact of their own carries, by rule, revision and minute, and
-// puts them into the record: a no as policy.DecisionRefused, a yes as policy.DecisionsCounted.
+// puts them into the record: a no as policy.DecisionRefused, a yes as policy.DecisionsCounted. Of a question
+// that has personal attributes only the number is kept.
 //
 // What it was told is lost only with the process, and counted twice never: a flush that fails leaves
 // everything for the next one, under the same request id. It is safe for concurrent use and must
@@ -77,13 +78,14 @@ func (l *DecisionLog) note(d event.Decision, allowed bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	w := l.windowFor(windowOf{d.Rule, d.Revision, minute, allowed}, d.Promises)
-	if allowed && !w.holds(d.Input) && len(l.open)+len(l.waiting) < maxWindows {
+	told := len(d.Input) > 0 && len(d.Personal) == 0 // these facts have no person's key
+	if allowed && told && !w.holds(d.Input) && len(l.open)+len(l.waiting) < maxWindows {
 		// A yes is told whole: what finds no room begins another fact.
 		l.shut(w)
 		w = l.windowFor(w.windowOf, d.Promises)
 	}
 	w.count++
-	if len(d.Input) == 0 || !allowed && !w.holds(d.Input) {
+	if !told || !allowed && !w.holds(d.Input) {
 		w.more++
 		return
 	}
@@ -226,6 +228,9 @@ func (w *window) fact(minute time.Time) event.Fact {
 		return cmp.Or(cmp.Compare(b.Count, a.Count), strings.Compare(string(a.Input), string(b.Input)))
 	})
 	if w.allowed {
+		if w.more > 0 {
+			inputs = append(inputs, policy.CountedInput{Count: w.more})
+		}
 		return policy.DecisionsCounted{
 			Rule: w.rule, Promises: w.promises, Revision: w.revision, From: minute, Until: minute.Add(time.Minute), Inputs: inputs,
 		}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -140,6 +141,44 @@ func TestManyQuestionsAreCountedAsMore(t *testing.T) {
 }
 
 // Whatever fails on the way, every decision is in the record once in the end.
+// No fact of counted decisions has a person's key, so none holds what was asked about one.
+func TestPersonalQuestionsAreOnlyCounted(t *testing.T) {
+	c := newCounting()
+	var d event.Decision
+	if err := d.Ask(json.RawMessage(`{"category":"marketing","consent":"withdrawn"}`), []string{"consent"}); err != nil {
+		t.Fatal(err)
+	}
+	d.Rule, d.Revision = "marketing.send", 5
+	for range 40 {
+		c.Refused(d)
+		c.Allowed(d)
+	}
+	c.Allowed(asked("marketing.send", `{"category":"service"}`))
+	if err := c.Flush(t.Context(), true); err != nil {
+		t.Fatal(err)
+	}
+	refused, read := c.told(t)
+	if refused["marketing.send"] != 40 || read["marketing.send"] != 41 {
+		t.Errorf("refused %v, read %v", refused, read)
+	}
+	for _, env := range c.record.All() {
+		written, err := json.Marshal(env.Fact)
+		if err != nil || strings.Contains(string(written), "withdrawn") || strings.Contains(string(written), `"category":"marketing"`) {
+			t.Errorf("%s, %v", written, err)
+		}
+		switch f := env.Fact.(type) {
+		case policy.DecisionRefused:
+			if f.More != 40 || len(f.Inputs) != 0 {
+				t.Errorf("refused: %+v", f)
+			}
+		case policy.DecisionsCounted:
+			if f.Revision == 5 && (len(f.Inputs) != 1 || len(f.Inputs[0].Input) != 0 || f.Inputs[0].Count != 40) {
+				t.Errorf("allowed: %+v", f)
+			}
+		}
+	}
+}
+
 func TestDecisionsAreNeitherLostNorDoubled(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := newCounting()

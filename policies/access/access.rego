@@ -41,6 +41,7 @@ blob := {"decided": true, "allow": input.own} if {
 # custom:
 #   promises: [image.no-view, staff.least]
 #   keys: {role: roles}
+#   personal: [granted, until]
 # schemas:
 #   - input:
 #       type: object

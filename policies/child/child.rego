@@ -12,6 +12,7 @@ package child
 # custom:
 #   promises: [child.under-13]
 #   keys: {band: age_bands}
+#   personal: [band]
 # schemas:
 #   - input:
 #       type: object
@@ -35,6 +36,7 @@ account := {"decided": true, "allow": allow} if {
 # custom:
 #   promises: [child.under-13, consent.opt-in]
 #   keys: {band: age_bands, country: countries}
+#   personal: [band, country, parent]
 # schemas:
 #   - input:
 #       type: object

@@ -14,6 +14,7 @@ package consent
 # custom:
 #   promises: [consent.opt-in, cookie.essential, policy.accept]
 #   keys: {purpose: consents}
+#   personal: [active, capable]
 # schemas:
 #   - input:
 #       type: object
@@ -56,6 +57,7 @@ given := {"decided": true, "allow": count(refused_by) == 0, "refused_by": refuse
 # custom:
 #   promises: [consent.opt-in, cookie.essential]
 #   keys: {purpose: consents}
+#   personal: [given, withdrawn]
 # schemas:
 #   - input:
 #       type: object

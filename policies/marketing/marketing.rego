@@ -15,6 +15,7 @@ package marketing
 # custom:
 #   promises: [consent.opt-in, notice.service]
 #   keys: {category: mail}
+#   personal: [consent, registered, suppressed, wording]
 # schemas:
 #   - input:
 #       type: object

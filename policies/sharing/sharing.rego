@@ -21,6 +21,7 @@ package sharing
 # custom:
 #   promises: [basis.stated, image.no-training, share.consent-or-law, share.none, share.processors, tech.security-only]
 #   keys: {basis: bases, category: categories, purpose: purposes, recipient: recipients}
+#   personal: [gpc, objected, restricted]
 # schemas:
 #   - input:
 #       type: object

@@ -2,7 +2,8 @@
 // logs, one JSON object a line, so that an officer's own tools can read them.
 //
 // https://www.openpolicyagent.org/docs/management-decision-logs names the members. What OPA has no member for stands
-// in "custom". Nothing personal is in it: who asked is not told.
+// in "custom". Nothing personal is in it: who asked is not told, and an attribute of the input that says something about
+// one person is masked as long as its key lives (its value is null), and erased with it.
 package decisionlog
 
 import (
@@ -28,7 +29,8 @@ type Event struct {
 	Path       string            `json:"path"` // "retention/deadline"
 	Input      json.RawMessage   `json:"input,omitempty"`
 	Result     Result            `json:"result"`
-	Erased     []string          `json:"erased,omitempty"` // "/input" where the record does not hold the question
+	Erased     []string          `json:"erased,omitempty"` // "/input" where the record never held the question; "/input/gpc" …
+	Masked     []string          `json:"masked,omitempty"` // "/input/gpc" …
 	Timestamp  time.Time         `json:"timestamp"`
 	Custom     Custom            `json:"custom"`
 }
@@ -87,11 +89,46 @@ func one(env event.Envelope, d event.Decision) Event {
 	if e.Custom.Promises == nil {
 		e.Custom.Promises = []string{}
 	}
-	if len(d.Input) == 0 {
-		e.Erased = []string{"/input"}
-	}
+	e.hide(d)
 	return e
 }
+
+// hide says what of the question is not told. Personal attributes are named whether it was asked with them or not: that
+// would tell something as well.
+func (e *Event) hide(d event.Decision) {
+	if d.LeftOut() {
+		e.Input, e.Erased = nil, []string{"/input"}
+		return
+	}
+	pointers := make([]string, len(d.Personal))
+	for i, name := range d.Personal {
+		pointers[i] = "/input/" + escaped.Replace(name)
+	}
+	if d.Sealed.IsErased() {
+		e.Erased = pointers
+		return
+	}
+	e.Masked = pointers
+	if len(pointers) > 0 {
+		e.Input = masked(d)
+	}
+}
+
+// masked is the open part of a question, with null for each personal attribute.
+func masked(d event.Decision) json.RawMessage {
+	shown := map[string]json.RawMessage{}
+	if json.Unmarshal(d.Input, &shown) != nil {
+		return nil // it is no question
+	}
+	for _, name := range d.Personal {
+		shown[name] = json.RawMessage("null")
+	}
+	input, _ := json.Marshal(shown) // it was JSON before
+	return input
+}
+
+// escaped is how a name stands in a JSON pointer (RFC 6901).
+var escaped = strings.NewReplacer("~", "~0", "/", "~1")
 
 func counted(env event.Envelope, d event.Decision, inputs []policy.CountedInput, from, until time.Time) (all []Event) {
 	for i, in := range inputs {

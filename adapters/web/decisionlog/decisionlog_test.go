@@ -59,6 +59,28 @@ func TestGolden(t *testing.T) {
 			`{"labels":{"app":"bgremover"},"decision_id":"0190b0a0-0000-7000-8000-000000000003-1","bundles":{"bgremover":{"revision":"4"}},"path":"access/blob","input":{"own":true},"result":{"allow":true},"timestamp":"2026-03-02T12:00:00Z","custom":{"seq":9,"type":"policy.decisions_counted.v1","subject":"policy/x","promises":[],"count":3,"from":"2026-03-02T12:00:00Z","until":"2026-03-02T12:01:00Z"}}
 `,
 		},
+		"personal, and there": {
+			shared(personal.Of(`{"gpc":true,"objected":"canary"}`)),
+			`{"labels":{"app":"bgremover"},"decision_id":"0190b0a0-0000-7000-8000-000000000004","bundles":{"bgremover":{"revision":"5"}},"path":"sharing/share","input":{"basis":"consent","gpc":null,"objected":null,"recipient":"partner"},"result":{"allow":false},"masked":["/input/gpc","/input/objected"],"timestamp":"2026-03-02T12:00:00Z","custom":{"seq":10,"type":"image.processed.v1","subject":"disclosure/x","promises":[],"count":1}}
+`,
+		},
+		"personal, and not opened": {
+			shared(personal.Sealed),
+			`{"labels":{"app":"bgremover"},"decision_id":"0190b0a0-0000-7000-8000-000000000004","bundles":{"bgremover":{"revision":"5"}},"path":"sharing/share","input":{"basis":"consent","gpc":null,"objected":null,"recipient":"partner"},"result":{"allow":false},"masked":["/input/gpc","/input/objected"],"timestamp":"2026-03-02T12:00:00Z","custom":{"seq":10,"type":"image.processed.v1","subject":"disclosure/x","promises":[],"count":1}}
+`,
+		},
+		"personal, and erased": {
+			shared(personal.Erased),
+			`{"labels":{"app":"bgremover"},"decision_id":"0190b0a0-0000-7000-8000-000000000004","bundles":{"bgremover":{"revision":"5"}},"path":"sharing/share","input":{"basis":"consent","recipient":"partner"},"result":{"allow":false},"erased":["/input/gpc","/input/objected"],"timestamp":"2026-03-02T12:00:00Z","custom":{"seq":10,"type":"image.processed.v1","subject":"disclosure/x","promises":[],"count":1}}
+`,
+		},
+		"questions that are only counted": {
+			event.Envelope{ID: "0190b0a0-0000-7000-8000-000000000005", Seq: 11, Stream: "policy/x", At: noon, Fact: policy.DecisionsCounted{
+				Rule: "marketing.send", Revision: 5, From: noon, Until: noon.Add(time.Minute), Inputs: []policy.CountedInput{{Input: json.RawMessage(`null`), Count: 3}},
+			}},
+			`{"labels":{"app":"bgremover"},"decision_id":"0190b0a0-0000-7000-8000-000000000005-1","bundles":{"bgremover":{"revision":"5"}},"path":"marketing/send","result":{"allow":true},"erased":["/input"],"timestamp":"2026-03-02T12:00:00Z","custom":{"seq":11,"type":"policy.decisions_counted.v1","subject":"policy/x","promises":[],"count":3,"from":"2026-03-02T12:00:00Z","until":"2026-03-02T12:01:00Z"}}
+`,
+		},
 		"no decision": {event.Envelope{Fact: image.Processed{}}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -91,6 +113,17 @@ type opaEvent struct {
 	RequestID      uint64                               `json:"req_id"`
 	RequestContext any                                  `json:"request_context"`
 	Custom         map[string]any                       `json:"custom"`
+}
+
+// shared is a fact by a decision whose question was partly personal.
+func shared(sealed personal.Text) event.Envelope {
+	return event.Envelope{
+		ID: "0190b0a0-0000-7000-8000-000000000004", Seq: 10, Stream: "disclosure/x", At: noon, Fact: image.Processed{},
+		Decision: &event.Decision{
+			Rule: "sharing.share", Revision: 5, Outcome: "deny", Input: json.RawMessage(`{"basis":"consent","recipient":"partner"}`),
+			Personal: []string{"gpc", "objected"}, Sealed: sealed,
+		},
+	}
 }
 
 func TestReadersOfDecisionLogsCanReadIt(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -215,7 +216,8 @@ func TestDisclosureDesk(t *testing.T) {
 	d.goes("Grace", one+"/decide", url.Values{})
 	d.page(one, "Make the export")
 	sealed := d.as("Grace", one+"/make", url.Values{})
-	if h := sealed.Header(); sealed.Code != http.StatusOK || h.Get("Content-Type") != "application/octet-stream" || !strings.Contains(h.Get("Content-Disposition"), ".json.age") {
+	if h := sealed.Header(); sealed.Code != http.StatusOK || h.Get("Content-Type") != "application/octet-stream" || !strings.Contains(h.Get("Content-Disposition"), ".json.age") ||
+		h.Get("Content-Length") != strconv.Itoa(sealed.Body.Len()) {
 		t.Fatalf("made: %d %v %s", sealed.Code, h, sealed.Body)
 	}
 	if got := d.open(sealed.Body.Bytes()); len(got) != 1 || got[0]["address"] != "192.0.2.7" || got[0]["access_time"] == "" || len(got[0]) != 2 {

@@ -1,8 +1,10 @@
 package officer
 
 import (
+	"bytes"
 	"context"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/bgremover/bgremover/adapters/web/answer"
@@ -88,6 +90,7 @@ func (p Pages) MakeDisclosure() http.Handler {
 		h.Set("Content-Type", "application/octet-stream")
 		h.Set("Content-Disposition", `attachment; filename="disclosure-`+string(which)+`.json.age"`)
 		h.Set("Cache-Control", "no-store")
-		_, _ = w.Write(sealed) //nolint:gosec // a file to save, of a type that no browser shows; the client may be gone, and that it was made is in the record
+		h.Set("Content-Length", strconv.Itoa(len(sealed))) // so that who has half of it knows
+		_ = answer.Send(w, bytes.NewReader(sealed), int64(len(sealed))) // the client may be gone, and that it was made is in the record
 	})
 }

@@ -32,7 +32,7 @@ func goodEvidence() public.Known {
 			"x.built": {
 				Figure: &policy.Figure{
 					Name: "x.figure", At: noon, Standing: policy.Kept, Why: "All of them.",
-					Values: []policy.Value{policy.Rounded("in time", 1204, "photos"), policy.Rounded("others", 3, "photos"), {Label: "late", Number: 1, Unit: "photos"}},
+					Values: []policy.Value{policy.Rounded("in time", 1204, "photos"), policy.Rounded("others", 3, "photos"), {Label: "late", Number: 1, Unit: "photos"}, {Label: "left", Number: 1439, Unit: "min"}, {Label: "little", Number: 59, Unit: "min"}},
 				},
 				Checks: []policy.Checked{{Name: "x.check", At: noon, Passed: true, Looked: 1}},
 			},
@@ -193,6 +193,7 @@ func TestFiguresOfPromises(t *testing.T) {
 	shown := shownOf(t, w.do(t, "GET", "/promises", nil).Body.String(), "x.built")
 	for _, want := range []string{
 		"<dt>in time</dt><dd>1\u00a0200 or more photos</dd>", "<dt>others</dt><dd>fewer than 5 photos</dd>", "<dt>late</dt><dd>1 photo</dd>",
+		"<dt>left</dt><dd>23 h 59 min</dd>", "<dt>little</dt><dd>59 min</dd>",
 		`As of <time datetime="2026-03-02T12:00:00Z">`, `href="/verify"`, `href="/log/checkpoint"`, `href="#fact-image.deleted.v1"`,
 	} {
 		if !strings.Contains(shown, want) {
@@ -201,7 +202,7 @@ func TestFiguresOfPromises(t *testing.T) {
 	}
 	item := listOf(t, w).Promises[0]
 	f := item.Figure
-	if f == nil || f.Name != "x.figure" || f.Read == nil || !f.Read.Equal(noon) || f.State != policy.Kept || len(f.Values) != 3 || f.Values[0] != (public.ValueItem{Label: "in time", Number: 1200, Unit: "photos", AtLeast: true}) {
+	if f == nil || f.Name != "x.figure" || f.Read == nil || !f.Read.Equal(noon) || f.State != policy.Kept || len(f.Values) != 5 || f.Values[0] != (public.ValueItem{Label: "in time", Number: 1200, Unit: "photos", AtLeast: true}) {
 		t.Errorf("the figure is listed as %+v", f)
 	}
 	if !slices.Equal(item.Verify, []string{"/verify", "/log/checkpoint"}) {

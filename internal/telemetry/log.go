@@ -22,6 +22,7 @@ func NewLog(w io.Writer, format, level string) (*slog.Logger, error) {
 		options.ReplaceAttr = asJSON
 		return slog.New(slog.NewTextHandler(w, options)), nil
 	case format == "json", format == "auto":
+		options.ReplaceAttr = spoken
 		return slog.New(slog.NewJSONHandler(w, options)), nil
 	}
 	return nil, fmt.Errorf("log format %q: one of auto, text, json", format)
@@ -35,6 +36,14 @@ func IsTerminal(w io.Writer) bool {
 	}
 	info, err := f.Stat()
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
+
+// spoken makes the JSON log say durations as the text log does, and not in nanoseconds.
+func spoken(_ []string, a slog.Attr) slog.Attr {
+	if a.Value.Kind() == slog.KindDuration {
+		return slog.String(a.Key, a.Value.Duration().String())
+	}
+	return a
 }
 
 // asJSON makes the text log show composite values as the JSON log does. With %+v, which is

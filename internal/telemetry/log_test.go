@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -50,6 +51,21 @@ func TestNewLog(t *testing.T) {
 				t.Errorf("got %d lines, want %d; JSON wanted: %v\n%s", len(lines), tt.lines, tt.json, &out)
 			}
 		})
+	}
+}
+
+// A duration reads the same in both forms: nobody counts the digits of nanoseconds.
+func TestLogSaysDurations(t *testing.T) {
+	for format, want := range map[string]string{"json": `"by":"23h57m50s"`, "text": "by=23h57m50s"} {
+		var out bytes.Buffer
+		log, err := NewLog(&out, format, "info")
+		if err != nil {
+			t.Fatal(err)
+		}
+		log.Info("ahead", "by", 23*time.Hour+57*time.Minute+50*time.Second)
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%s: %s", format, &out)
+		}
 	}
 }
 

@@ -92,7 +92,7 @@ func goneOf(p images.Picture) *gone {
 		g.Promise = "the moment the cutout has been downloaded whole, photo and cutout are deleted"
 		g.PromiseID = "image.delete-on-download"
 	case image.BecauseDue:
-		g.Because = "its time was up"
+		g.Because = "their time was up"
 	case image.BecauseRequested:
 		g.Because = "you asked for it"
 	}

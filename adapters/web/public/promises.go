@@ -130,6 +130,9 @@ func shownValue(v policy.Value) string {
 		}
 	}
 	number := grouped(v.Number)
+	if unit == "min" && v.Number >= 60 {
+		number, unit = grouped(v.Number/60)+" h "+strconv.FormatInt(v.Number%60, 10), "min"
+	}
 	switch {
 	case v.Few():
 		number = "fewer than " + strconv.Itoa(policy.Step)

@@ -54,6 +54,8 @@ func styleOf(path string) scope.Style {
 		return scope.Envelope
 	case strings.HasPrefix(path, "/v1/"):
 		return scope.Problem
+	case strings.HasPrefix(path, "/officer/"):
+		return scope.Staff
 	}
 	return scope.Page
 }

@@ -3,6 +3,7 @@ package web_test
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -19,7 +20,9 @@ import (
 	"github.com/bgremover/bgremover/adapters/web/officer/officertest"
 	"github.com/bgremover/bgremover/domain/event"
 	"github.com/bgremover/bgremover/domain/id"
+	"github.com/bgremover/bgremover/domain/image"
 	"github.com/bgremover/bgremover/domain/personal"
+	"github.com/bgremover/bgremover/domain/system"
 	"github.com/bgremover/bgremover/internal/fake"
 	"github.com/bgremover/bgremover/internal/ledger"
 	"github.com/bgremover/bgremover/internal/usecase"
@@ -389,9 +392,37 @@ func TestOneFactWhole(t *testing.T) {
 			}
 		})
 	}
-	for _, target := range []string{"/officer/log/7", "/officer/log/0", "/officer/log/01", "/officer/log/-1", "/officer/log/x", "/officer/log/7/body", "/officer/log/99999999999999999999"} {
+	for _, target := range []string{"/officer/log/7", "/officer/log/0", "/officer/log/01", "/officer/log/-1", "/officer/log/x", "/officer/log/7/body", "/officer/log/99999999999999999999", "/officer/nothing", "/officer/log/7/more"} {
 		if answer := o.get(target); answer.Code != 404 || !strings.Contains(answer.Body.String(), "To the record") || strings.Contains(answer.Body.String(), "No cookies") {
 			t.Errorf("%s: answered %d %s", target, answer.Code, answer.Body)
+		}
+	}
+}
+
+// Of what a rule was asked about one person the page shows the names, and whether it is still there.
+func TestPersonalAttributesOnAFactsPage(t *testing.T) {
+	o := newOffice(t).signIn()
+	for _, gone := range []bool{false, true} {
+		var d event.Decision
+		if err := d.Ask(json.RawMessage(`{"country":"FR","said":"canary"}`), []string{"said"}); err != nil {
+			t.Fatal(err)
+		}
+		d.Rule, d.Outcome = "test.rule", "allow"
+		img, want := id.Image("0190b0a0-0000-7000-8000-0000000000aa"), "[sealed]"
+		parts := []event.Part{{Stream: image.Stream(img), Facts: []event.Pending{{Fact: image.Processed{}, Decision: &d}}}}
+		if gone {
+			want, img = "[erased]", "0190b0a0-0000-7000-8000-0000000000ab"
+			parts[0].Stream = image.Stream(img)
+			parts = append(parts, event.Part{Stream: system.VaultStream(image.Key(img)), Facts: []event.Pending{{Fact: system.KeyDestroyed{Key: image.Key(img)}}}})
+		}
+		done, err := o.Record.Append(t.Context(), event.Append{At: o.now(), Actor: event.Actor{Role: event.Clock}, Parts: parts})
+		if err != nil {
+			t.Fatal(err)
+		}
+		page := o.get(fmt.Sprintf("/officer/log/%d", done.Facts[0].Seq)).Body.String()
+		if !strings.Contains(page, "<code>said</code> "+want) || !strings.Contains(page, "{&#34;country&#34;:&#34;FR&#34;}") ||
+			strings.Contains(page, "canary") || strings.Contains(page, "exactly</dt>") {
+			t.Errorf("the page lacks %s, or tells too much:\n%s", want, page[strings.Index(page, "The decision"):])
 		}
 	}
 }

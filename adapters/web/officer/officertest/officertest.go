@@ -138,10 +138,15 @@ func (r *Record) Fact(_ context.Context, seq int64) (officer.Fact, error) {
 	return f, nil
 }
 
-// hide closes the personal fields of a fact.
+// hide closes the personal fields of a fact and of its decision.
 func hide(env event.Envelope, as personal.Text) event.Envelope {
 	if !env.Actor.Who.IsEmpty() {
 		env.Actor.Who = as
+	}
+	if d := env.Decision; d != nil && len(d.Personal) > 0 {
+		hidden := *d
+		hidden.Sealed = as
+		env.Decision = &hidden
 	}
 	switch f := env.Fact.(type) {
 	case image.Uploaded:

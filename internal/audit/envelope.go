@@ -190,7 +190,14 @@ func (s *scanner) decision() bool {
 	if _, ok := s.str(); !ok {
 		return false
 	}
-	return s.text(`,"input":`) && s.value(2) && s.text("}")
+	if !s.text(`,"input":`) || !s.value(2) {
+		return false
+	}
+	// What is personal in the question, by name, and sealed.
+	if s.text(`,"personal":`) && (s.text(`[]`) || s.peek() != '[' || !s.value(2) || !s.text(`,"sealed":`) || !s.sealed()) {
+		return false
+	}
+	return s.text("}")
 }
 
 func (s *scanner) salt() bool {

@@ -13,6 +13,8 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/bgremover/bgremover/domain/event"
+	"github.com/bgremover/bgremover/domain/image"
+	"github.com/bgremover/bgremover/domain/personal"
 	"github.com/bgremover/bgremover/internal/ledger"
 	"github.com/bgremover/bgremover/internal/merkle"
 )
@@ -75,6 +77,27 @@ func TestWhatIsWrittenIsTaken(t *testing.T) {
 	})
 }
 
+// sealer is a key that hides nothing.
+type sealer struct{ personal.Key }
+
+func (sealer) ID() personal.KeyID { return "test/1" }
+
+func (sealer) Seal(plain, _ []byte) ([]byte, error) { return plain, nil }
+
+// A decision that was in part about one person stands in the record as the auditor expects it.
+func TestSealedDecisionsAreTaken(t *testing.T) {
+	d := event.Decision{Rule: "sharing.share", Outcome: "deny", Revision: 5}
+	must(t, d.Ask(json.RawMessage(`{"country":"FR","gpc":true,"objected":false}`), []string{"gpc", "objected"}))
+	body, err := ledger.NewCodec("test", ledger.Facts(), nil).Encode(event.Envelope{
+		ID: "0190b0a0-0000-7000-8000-000000000001", Stream: "image/1", Version: 3, At: noon, Actor: event.Actor{Role: event.Clock},
+		Fact: image.Downloaded{Whole: true}, Decision: &d,
+	}, sealer{})
+	must(t, err)
+	if f, bad := readEnvelope(body, newHasher()); bad != "" || f.version != 3 || !bytes.Contains(body, []byte(`"personal":["gpc","objected"],"sealed":{`)) {
+		t.Errorf("%s: %s", bad, body)
+	}
+}
+
 const sample = `{"specversion":"1.0","id":"0190b0a0-0000-7000-8000-000000000001","source":"sample","type":"image.downloaded.v1","subject":"image/0190b0a0-0000-7000-8000-0000000000aa","time":"2026-03-02T12:00:00.000Z","datacontenttype":"application/json","streamversion":3,"causationid":"0190b0a0-0000-7000-8000-000000000002","requestid":"a-request","data":{"fact":{"whole":true},"actor":{"role":"visitor"},"decision":{"rule":"retention.image","promises":["image.delete-24h"],"revision":1,"outcome":"allow","input":{"at":"2026-03-02T12:00:00Z","hours":24}},"salt":"4c4f81a33818b976f63018176a08f52a"}}`
 
 func TestMalformedEnvelopes(t *testing.T) {
@@ -123,6 +146,11 @@ func TestMalformedEnvelopes(t *testing.T) {
 		"actor with more":        {`"visitor"}`, `"visitor","x":1}`},
 		"decision without rule":  {`{"rule":"retention.image",`, `{`},
 		"decision with more":     {`"outcome"`, `"x":1,"outcome"`},
+		"personal, in clear":     {`"hours":24}`, `"hours":24},"personal":["age"],"sealed":{"age":7}`},
+		"personal, and not here": {`"hours":24}`, `"hours":24},"personal":["age"]`},
+		"personal without names": {`"hours":24}`, `"hours":24},"personal":[],"sealed":{"sealed":"AAAA","key":"k/1"}`},
+		"personal is no list":    {`"hours":24}`, `"hours":24},"personal":"age","sealed":{"sealed":"AAAA","key":"k/1"}`},
+		"sealed without names":   {`"hours":24}`, `"hours":24},"sealed":{"sealed":"AAAA","key":"k/1"}`},
 		"salt too short":         {"4c4f81", "4c4f"},
 		"salt in upper case":     {"4c4f81", "4C4F81"},
 		"no salt":                {`,"salt":"4c4f81a33818b976f63018176a08f52a"`, ``},
@@ -150,6 +178,7 @@ func TestMalformedEnvelopes(t *testing.T) {
 func FuzzEnvelope(f *testing.F) {
 	f.Add([]byte(sample))
 	f.Add([]byte(strings.Replace(sample, `{"whole":true}`, `{"a":[1,-0.5e+3,"\u00e9\n",{},[],null,false]}`, 1)))
+	f.Add([]byte(strings.Replace(sample, `"hours":24}`, `"hours":24},"personal":["age"],"sealed":{"sealed":"AAAA","key":"k/1"}`, 1)))
 	f.Add([]byte(strings.Replace(sample, `"4c4f81a33818b976f63018176a08f52a"`, `{"sealed":"AAAA","key":"k/1"}`, 1)))
 	codec, h := ledger.NewCodec("test", event.NewRegistry(), nil), newHasher()
 	f.Fuzz(func(t *testing.T, body []byte) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -115,6 +116,9 @@ func TestAuditFindsAPhotoInClear(t *testing.T) {
 	}
 	if !strings.Contains(r.log.String(), "ALARM") {
 		t.Errorf("the log:\n%s", r.log)
+	}
+	if page := fetch(t, http.DefaultClient, r.url+"/promises", nil); !strings.Contains(string(page.body), "The sentinel found pictures in clear among the service&#39;s files at ") {
+		t.Errorf("the page of promises does not say in words what was found: %d", page.code)
 	}
 }
 

@@ -61,7 +61,7 @@ func saveReceipts(ctx context.Context, std streams, r *remoteRemover, waiting []
 	if slices.ContainsFunc(waiting, func(w receipt) bool { return w.address == "" }) {
 		return errNoReceipts
 	}
-	fmt.Fprintf(std.err, "Waiting for the proofs of %d receipts: the service signs a checkpoint each minute or so.\n", len(waiting))
+	fmt.Fprintf(std.err, "Waiting for the proof of %s: the service signs a checkpoint each minute or so.\n", counted(int64(len(waiting)), "receipt"))
 	deadline := time.NewTimer(receiptPatience)
 	defer deadline.Stop()
 	all, failed := len(waiting), 0

@@ -57,8 +57,18 @@ func evidenceOf(state promises.State, p policy.Promise) (e policy.Evidence, err 
 	if e.Signed, err = state.Signed(p.ID, system.Statement{Words: p.Statement}.Digest()); err != nil {
 		return e, err
 	}
-	e.Audit, err = state.Audit(p.ID, usecase.BreaksPromise)
-	return e, err
+	if e.Audit, err = state.Audit(p.ID, usecase.BreaksPromise); err != nil {
+		return e, err
+	}
+	for i, c := range e.Checks {
+		e.Checks[i].Words = usecase.InWords(c.Code)
+	}
+	if e.Audit != nil {
+		for i, f := range e.Audit.Findings {
+			e.Audit.Findings[i].Words = usecase.InWords(f.Code)
+		}
+	}
+	return e, nil
 }
 
 // viewTrouble says why the view of promises is not to be relied on; empty if it is.

@@ -22,6 +22,7 @@ type Checked struct {
 	Looked int64 // at how many things
 	Found  int64 // how many of them are wrong
 	Code   string
+	Words  string // what the code means
 }
 
 // Signed is a statement of what only people can know.
@@ -40,6 +41,7 @@ type Audited struct {
 // Finding is one kind of thing that should not be.
 type Finding struct {
 	Code   string
+	Words  string // what the code means
 	Count  int64
 	Breaks bool // the promise; otherwise it endangers it
 }

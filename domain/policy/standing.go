@@ -123,7 +123,7 @@ func (j *judging) checks(p Promise, e Evidence) {
 		case !c.Passed && (c.Looked == 0 || c.Found == 0):
 			j.add(NotEstablished, "The check %s could not tell at %s.", c.Name, said(c.At))
 		case !c.Passed:
-			j.add(Broken, "The check %s failed at %s: %d of %d things that it looked at are wrong (%s).", c.Name, said(c.At), c.Found, c.Looked, c.Code)
+			j.add(Broken, "The check %s failed at %s: %s; %d of %d things that it looked at are wrong (%s).", c.Name, said(c.At), c.Words, c.Found, c.Looked, c.Code)
 		case mine && e.stale(c.At, CheckHolds):
 			j.add(NotEstablished, "The check %s last ran at %s.", c.Name, said(c.At))
 		case mine:
@@ -163,9 +163,9 @@ func (j *judging) audit(e Evidence) {
 		switch {
 		case f.Count == 0:
 		case f.Breaks:
-			j.add(Broken, "The sentinel found %s at %s, %d times.", f.Code, said(e.Audit.At), f.Count)
+			j.add(Broken, "The sentinel found %s at %s: %d (%s).", f.Words, said(e.Audit.At), f.Count, f.Code)
 		default:
-			j.add(AtRisk, "The sentinel found %s at %s, %d times.", f.Code, said(e.Audit.At), f.Count)
+			j.add(AtRisk, "The sentinel found %s at %s: %d (%s).", f.Words, said(e.Audit.At), f.Count, f.Code)
 		}
 	}
 }

@@ -72,14 +72,14 @@ func TestJudge(t *testing.T) {
 		"audited longer ago":               {enforced, func(e *policy.Evidence) { e.Audit.At = noon.Add(-31 * time.Minute) }, policy.NotEstablished, "The sentinel last audited what is stored at 11:29 UTC"},
 		"audited in part":                  {enforced, func(e *policy.Evidence) { e.Audit.Whole = false }, policy.NotEstablished, "The sentinel could not list"},
 		"never audited, and no figure's":   {tested, func(e *policy.Evidence) { e.Audit = nil }, policy.Kept, "The check"},
-		"a finding that endangers":         {tested, func(e *policy.Evidence) { e.Audit.Findings = []policy.Finding{{Code: "x", Count: 2}} }, policy.AtRisk, "The sentinel found x at 12:00 UTC on 2 March 2026, 2 times."},
-		"a finding that breaks":            {tested, func(e *policy.Evidence) { e.Audit.Findings = []policy.Finding{{Code: "x", Count: 1, Breaks: true}} }, policy.Broken, "The sentinel found x"},
+		"a finding that endangers":         {tested, func(e *policy.Evidence) { e.Audit.Findings = []policy.Finding{{Code: "x", Words: "strange things", Count: 2}} }, policy.AtRisk, "The sentinel found strange things at 12:00 UTC on 2 March 2026: 2 (x)."},
+		"a finding that breaks":            {tested, func(e *policy.Evidence) { e.Audit.Findings = []policy.Finding{{Code: "x", Words: "worse things", Count: 1, Breaks: true}} }, policy.Broken, "The sentinel found worse things at 12:00 UTC on 2 March 2026: 1 (x)."},
 		"a finding of nothing":             {tested, func(e *policy.Evidence) { e.Audit.Findings = []policy.Finding{{Code: "x", Breaks: true}} }, policy.Kept, "The check"},
 		"never checked":                    {tested, func(e *policy.Evidence) { e.Checks = nil }, policy.NotEstablished, "The check a.check has not run yet."},
 		"another check alone":              {tested, func(e *policy.Evidence) { e.Checks[0].Name = "another" }, policy.NotEstablished, "The check a.check has not run yet."},
 		"checked 90 minutes ago":           {tested, func(e *policy.Evidence) { e.Checks[0].At = noon.Add(-90 * time.Minute) }, policy.Kept, "The check"},
 		"checked longer ago":               {tested, func(e *policy.Evidence) { e.Checks[0].At = noon.Add(-91 * time.Minute) }, policy.NotEstablished, "The check a.check last ran at 10:29 UTC"},
-		"the check failed":                 {tested, func(e *policy.Evidence) { e.Checks[0] = failed("a.check") }, policy.Broken, "The check a.check failed at 12:00 UTC on 2 March 2026: 1 of 3 things that it looked at are wrong (a.code)."},
+		"the check failed":                 {tested, func(e *policy.Evidence) { e.Checks[0] = failed("a.check") }, policy.Broken, "The check a.check failed at 12:00 UTC on 2 March 2026: it is so; 1 of 3 things that it looked at are wrong (a.code)."},
 		"it failed long ago":               {tested, func(e *policy.Evidence) { e.Checks[0] = failed("a.check"); e.Checks[0].At = noon.AddDate(0, -1, 0) }, policy.Broken, "The check a.check failed"},
 		"it looked at nothing":             {tested, func(e *policy.Evidence) { e.Checks[0] = policy.Checked{Name: "a.check", At: noon} }, policy.NotEstablished, "The check a.check could not tell at 12:00 UTC"},
 		"it did not run to its end":        {tested, func(e *policy.Evidence) { e.Checks[0] = failed("a.check"); e.Checks[0].Found = 0 }, policy.NotEstablished, "The check a.check could not tell"},
@@ -108,7 +108,7 @@ func TestJudge(t *testing.T) {
 }
 
 func failed(check string) policy.Checked {
-	return policy.Checked{Name: check, At: noon, Looked: 3, Found: 1, Code: "a.code"}
+	return policy.Checked{Name: check, At: noon, Looked: 3, Found: 1, Code: "a.code", Words: "it is so"}
 }
 
 // What is not built says that, and not what evidence it cannot have yet.

@@ -57,19 +57,21 @@ promises: ## Print which promises of the policy are built, in part, or not
 # The same suites as on the embedded Kafka, and brokers that are killed; what they tried is
 # printed. With CHAOS=1, in full numbers.
 test-kafka: setup ## Test the record on real Apache Kafka, 1 broker and 3 (needs Java 17; Maven once)
-	@$(PYTHON) deploy/dev/kafka.py fetch
 	@counts=$$(mktemp) && export CHAOS_COUNTS=$${CHAOS_COUNTS:-$$counts} && passed=yes && \
-	$(TOOL) gotestsum --format pkgname -- -race -timeout 60m -p 1 -tags realkafka -run '^TestReal' $(KAFKA_TESTS) || passed=; \
+	$(ON_KAFKA) || passed=; \
 	cat $$counts; rm $$counts; test "$$passed"
 KAFKA_TESTS := ./adapters/kafka ./internal/ledger
+ON_KAFKA := $(PYTHON) deploy/dev/kafka.py fetch && \
+	$(TOOL) gotestsum --format pkgname -- -race -timeout 60m -p 1 -tags realkafka -run '^TestReal' $(KAFKA_TESTS)
 
 # What is tried, and how often: docs/failures.md. One package after the other, because each
-# keeps the machine busy. Many tests of failure mostly wait, hence -parallel.
+# keeps the machine busy. Many tests of failure mostly wait, hence -parallel. No $(MAKE) in it:
+# `make -n` would run the whole recipe.
 chaos: setup ## Run the tests of failure in their full numbers, also on real Kafka, and print what was tried (about an hour)
 	@counts=$$(mktemp) && export CHAOS=1 CHAOS_COUNTS=$$counts && passed=yes; \
 	$(GO) test -tags faults ./internal/fault || passed=; \
 	$(TOOL) gotestsum --format pkgname -- -timeout 150m -p 1 -parallel 4 $(CHAOS_PACKAGES) || passed=; \
-	$(MAKE) --no-print-directory test-kafka || passed=; \
+	$(ON_KAFKA) || passed=; \
 	echo; sort $$counts; rm $$counts; test "$$passed"
 CHAOS_PACKAGES := ./internal/audit ./internal/ledger ./cmd/bgremover
 

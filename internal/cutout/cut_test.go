@@ -148,7 +148,7 @@ func TestResultsCarryNoMetadata(t *testing.T) {
 		}
 	}
 	var small bytes.Buffer
-	if err := r.Preview(&small, 12); err != nil {
+	if err := encodePreview(&small, r.Image(), 12, 2); err != nil {
 		t.Fatal(err)
 	}
 	if err := checkPNG(small.Bytes(), 8, 12, 4); err != nil {

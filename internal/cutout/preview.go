@@ -1,42 +1,15 @@
 package cutout
 
 import (
-	"bytes"
 	"image"
-	"image/draw"
-	"image/png"
 	"io"
 )
 
-// Preview writes a PNG of at most maxSide pixels a side of a result's PNG; one
-// that is no larger is passed on as it is. It is for looking at, not for
-// downloading: its colours are averages.
-//
-// Errors are those of the PNG, which is expected to be ours, and the writer's.
-func Preview(w io.Writer, result []byte, maxSide, workers int) error {
-	cfg, err := png.DecodeConfig(bytes.NewReader(result))
-	if err != nil {
-		return err
-	}
-	if max(cfg.Width, cfg.Height) <= maxSide {
-		_, err := w.Write(result)
-		return err
-	}
-	m, err := png.Decode(bytes.NewReader(result))
-	if err != nil {
-		return err
-	}
-	n, ok := m.(*image.NRGBA)
-	if !ok {
-		n = image.NewNRGBA(m.Bounds())
-		draw.Draw(n, n.Rect, m, m.Bounds().Min, draw.Src)
-	}
-	return encodePreview(w, n, maxSide, workers)
-}
-
-// Preview writes a PNG of at most maxSide pixels a side.
-func (r *Result) Preview(w io.Writer, maxSide int) error {
-	return encodePreview(w, r.Image(), maxSide, r.workers())
+// Preview writes a PNG of at most maxSide pixels a side of a picture as it was decoded:
+// upright, and without metadata. It is for looking at, not for downloading: its colours are
+// averages.
+func (p *Picture) Preview(w io.Writer, maxSide, workers int) error {
+	return encodePreview(w, p.Image(), maxSide, workers)
 }
 
 func encodePreview(w io.Writer, m *image.NRGBA, maxSide, workers int) error {

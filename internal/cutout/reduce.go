@@ -5,12 +5,6 @@ import (
 	"math"
 )
 
-// Preview writes a PNG of at most maxSide pixels a side of a picture as it was decoded:
-// upright, and without metadata.
-func (p *Picture) Preview(w io.Writer, maxSide, workers int) error {
-	return encodePreview(w, p.Image(), maxSide, workers)
-}
-
 // Reduce writes the PNG of a result with at most maxPixels pixels (0 keeps them all), or only
 // its mask, and returns the width and height. Errors are Decode's and the writer's.
 func Reduce(w io.Writer, result []byte, maxPixels int, channels Channels, workers int) (width, height int, err error) {

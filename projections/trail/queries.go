@@ -127,16 +127,7 @@ func ByID(ctx context.Context, db DB, fact id.Fact) (Fact, error) {
 	if _, ok := id.ParseFact(string(fact)); !ok {
 		return Fact{}, ErrUnknown
 	}
-	return one(ctx, db, `select `+columns+` from trail.fact where id = $1`, string(fact))
-}
-
-// BySeq returns the fact at a place in the record, or [ErrUnknown].
-func BySeq(ctx context.Context, db DB, seq int64) (Fact, error) {
-	return one(ctx, db, `select `+columns+` from trail.fact where seq = $1`, seq)
-}
-
-func one(ctx context.Context, db DB, sql string, arg any) (Fact, error) {
-	found, err := collect(ctx, db, sql, arg)
+	found, err := collect(ctx, db, `select `+columns+` from trail.fact where id = $1`, string(fact))
 	switch {
 	case err != nil:
 		return Fact{}, fmt.Errorf("look up a fact: %w", err)

@@ -88,10 +88,6 @@ func TestEveryFactHasItsPlace(t *testing.T) {
 		if err != nil || byID != want {
 			t.Errorf("by id: %+v, %v\nwant   %+v", byID, err, want)
 		}
-		bySeq, err := trail.BySeq(t.Context(), db, env.Seq)
-		if err != nil || bySeq != want {
-			t.Errorf("by seq: %+v, %v\nwant    %+v", bySeq, err, want)
-		}
 	}
 }
 
@@ -106,9 +102,6 @@ func TestUnknownFact(t *testing.T) {
 		if len(causes)+len(effects) > 0 || err != nil || err2 != nil {
 			t.Errorf("%q: causes %v, %v, effects %v, %v", fact, causes, err, effects, err2)
 		}
-	}
-	if _, err := trail.BySeq(t.Context(), db, 1); !errors.Is(err, trail.ErrUnknown) {
-		t.Error(err)
 	}
 }
 

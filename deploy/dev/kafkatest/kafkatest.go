@@ -121,9 +121,6 @@ func (c *Cluster) Data(node int) string {
 // Kill ends a node as a power failure does (SIGKILL), but for what the system has buffered.
 func (c *Cluster) Kill(node int) { c.do("kill", node) }
 
-// Stop ends a node in good order.
-func (c *Cluster) Stop(node int) { c.do("stop", node) }
-
 // Start starts a node again, and waits until clients can connect.
 func (c *Cluster) Start(node int) { c.do("start", node) }
 

@@ -64,7 +64,7 @@ func names(row, path string) bool {
 
 var (
 	benchmark = regexp.MustCompile("`(Benchmark[A-Za-z0-9]+)`")
-	testFile  = regexp.MustCompile("[a-z/_]+_test\\.go")
+	testFile  = regexp.MustCompile(`[a-z/_]+_test\.go`)
 )
 
 func TestFiguresNameWhatMeasuresThem(t *testing.T) {

@@ -84,7 +84,8 @@ func (l *Ledger) follow(ctx context.Context, through int64) error {
 	}
 	l.counters.Sweeps.Add(1)
 	facts, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (a announcement, err error) {
-		return a, row.Scan(&a.seq, &a.pos, &a.idx, &a.id, &a.stream, &a.version)
+		err = row.Scan(&a.seq, &a.pos, &a.idx, &a.id, &a.stream, &a.version)
+		return a, err
 	})
 	if err != nil {
 		return fmt.Errorf("follow the record: %w", err)

@@ -48,7 +48,8 @@ func (l *Ledger) load(ctx context.Context, stream event.Stream) (facts []event.E
 		published bool
 	}
 	found, err := pgx.CollectRows(rows, func(r pgx.CollectableRow) (got row, err error) {
-		return got, r.Scan(&got.seq, &got.body, &got.pos, &got.published)
+		err = r.Scan(&got.seq, &got.body, &got.pos, &got.published)
+		return got, err
 	})
 	if err != nil || len(found) == 0 {
 		return nil, 0, err

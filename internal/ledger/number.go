@@ -94,7 +94,8 @@ func (t *term) raised(by int) {
 
 // scanFact reads a fact that has no number yet.
 func scanFact(row pgx.CollectableRow) (n numbered, err error) {
-	return n, row.Scan(&n.pos, &n.idx, &n.id, &n.stream, &n.version, &n.body)
+	err = row.Scan(&n.pos, &n.idx, &n.id, &n.stream, &n.version, &n.body)
+	return n, err
 }
 
 // change runs one transaction on the head of the record, which do raises by as many facts

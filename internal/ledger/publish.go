@@ -51,7 +51,8 @@ func (t *term) page(ctx context.Context) ([]numbered, error) {
 		return nil, err
 	}
 	page, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (n numbered, err error) {
-		return n, row.Scan(&n.pos, &n.idx, &n.id, &n.stream, &n.version, &n.body, &n.seq)
+		err = row.Scan(&n.pos, &n.idx, &n.id, &n.stream, &n.version, &n.body, &n.seq)
+		return n, err
 	})
 	if err != nil {
 		return nil, err

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strconv"
 	"text/tabwriter"
@@ -30,9 +29,8 @@ func (c *attestListCmd) run(ctx context.Context, std streams) error {
 		return err
 	}
 	var all []operator.Attestation
-	err = json.NewDecoder(body).Decode(&all)
-	if err = errors.Join(err, body.Close()); err != nil {
-		return fmt.Errorf("read the service's answer: %w", err)
+	if err := readAnswer(body, &all); err != nil {
+		return err
 	}
 	if c.JSON {
 		return json.NewEncoder(std.out).Encode(all)

@@ -65,6 +65,15 @@ func tellService(ctx context.Context, data, path string, request any) (io.ReadCl
 	return callService(ctx, data, http.MethodPost, path, bytes.NewReader(body))
 }
 
+// readAnswer decodes what the service answered, which is JSON, and closes it.
+func readAnswer(body io.ReadCloser, answer any) error {
+	err := json.NewDecoder(body).Decode(answer)
+	if err != nil {
+		err = fmt.Errorf("read the service's answer: %w", err)
+	}
+	return errors.Join(err, body.Close())
+}
+
 func callService(ctx context.Context, data, method, path string, body io.Reader) (io.ReadCloser, error) {
 	socket := controlSocket(data)
 	client := &http.Client{Transport: &http.Transport{DialContext: dialUnix(socket), DisableKeepAlives: true}}

@@ -2,10 +2,8 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/url"
 	"strings"
 
@@ -94,12 +92,4 @@ func orderService(ctx context.Context, data, path string, request, answer any) e
 		return err
 	}
 	return readAnswer(body, answer)
-}
-
-func readAnswer(body io.ReadCloser, answer any) error {
-	err := json.NewDecoder(body).Decode(answer)
-	if err != nil {
-		err = fmt.Errorf("read the service's answer: %w", err)
-	}
-	return errors.Join(err, body.Close())
 }

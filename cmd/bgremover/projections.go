@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"os/user"
@@ -33,9 +32,8 @@ func (c *projectionsListCmd) run(ctx context.Context, std streams) error {
 		return err
 	}
 	var all []operator.Projection
-	err = json.NewDecoder(body).Decode(&all)
-	if err = errors.Join(err, body.Close()); err != nil {
-		return fmt.Errorf("read the service's answer: %w", err)
+	if err := readAnswer(body, &all); err != nil {
+		return err
 	}
 	if c.JSON {
 		return json.NewEncoder(std.out).Encode(all)

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -111,9 +110,8 @@ func (c *retentionConfirmCmd) run(ctx context.Context, std streams) error {
 		return err
 	}
 	var jump usecase.Jump
-	err = json.NewDecoder(body).Decode(&jump)
-	if err := errors.Join(err, body.Close()); err != nil {
-		return fmt.Errorf("read the service's answer: %w", err)
+	if err := readAnswer(body, &jump); err != nil {
+		return err
 	}
 	_, err = fmt.Fprintf(std.out, "recorded: the jump from %s to %s was right; what is due by now is deleted within minutes\n", minute(jump.From), minute(jump.To))
 	return err

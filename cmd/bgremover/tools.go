@@ -81,7 +81,8 @@ func askGround(ctx context.Context, data string) (where operator.Ground, err err
 	if err != nil {
 		return where, err
 	}
-	return where, readAnswer(body, &where)
+	err = readAnswer(body, &where)
+	return where, err
 }
 
 // where tells commands on this machine what the service stands on.

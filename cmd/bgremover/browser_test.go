@@ -25,6 +25,7 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
+	"github.com/bgremover/bgremover/adapters/web/browsertest"
 	"github.com/bgremover/bgremover/internal/embedded"
 	"github.com/bgremover/bgremover/internal/evidence"
 	"github.com/bgremover/bgremover/internal/testphotos"
@@ -47,22 +48,12 @@ type visitor struct {
 }
 
 // step is what is done in the browser, one after the other.
-type step = chromedp.Action[chromedp.Void]
+type step = browsertest.Step
 
 // openBrowser opens a browser on a service.
 func openBrowser(t *testing.T, s *running, setUp ...step) *visitor {
 	t.Helper()
-	options := append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(chromium(t)), chromedp.NoSandbox, chromedp.DisableGPU,
-		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true),
-		chromedp.UserDataDir(t.TempDir()),
-	)
-	alloc, stopAlloc := chromedp.NewExecAllocator(context.Background(), options...)
-	ctx, stop := chromedp.NewContext(alloc)
-	if err := chromedp.Do(ctx); err != nil { // starts it, for as long as ctx lives
-		stopAlloc()
-		t.Fatal(err)
-	}
+	ctx := browsertest.Open(t, t.TempDir())
 	limited, stopTime := context.WithTimeout(ctx, 90*time.Second)
 	v := &visitor{T: t, ctx: limited, site: s.url, downloads: t.TempDir()}
 	watching, stopWatching := context.WithCancel(ctx)
@@ -72,8 +63,6 @@ func openBrowser(t *testing.T, s *running, setUp ...step) *visitor {
 		stopWatching()
 		watchers.Wait()
 		stopTime()
-		stop()
-		stopAlloc()
 		for _, trouble := range v.troubles {
 			t.Error(trouble)
 		}
@@ -89,35 +78,14 @@ func openBrowser(t *testing.T, s *running, setUp ...step) *visitor {
 		}
 	})
 	v.do(append([]step{
-		protocol(network.Enable, network.EnableParams{}),
-		protocol(runtime.Enable, cdp.Empty{}),
-		protocol(browser.SetDownloadBehavior, browser.SetDownloadBehaviorParams{
+		browsertest.Protocol(network.Enable, network.EnableParams{}),
+		browsertest.Protocol(runtime.Enable, cdp.Empty{}),
+		browsertest.Protocol(browser.SetDownloadBehavior, browser.SetDownloadBehaviorParams{
 			Behavior: browser.SetDownloadBehaviorBehaviorAllow, DownloadPath: v.downloads,
 		}),
 		chromedp.EmulateViewport(1280, 900),
 	}, setUp...)...)
 	return v
-}
-
-// chromium is the browser that the Makefile found, or Debian's.
-func chromium(t *testing.T) string {
-	t.Helper()
-	path := os.Getenv("CHROMIUM")
-	if path == "" {
-		path = "/usr/bin/chromium"
-	}
-	if _, err := os.Stat(path); err != nil {
-		t.Fatalf("the browser tests need a Chromium; install one or name it in CHROMIUM: %v", err)
-	}
-	return path
-}
-
-// protocol is a step that sends one command of the browser's protocol.
-func protocol[P, R any](c cdp.Command[P, R], params P) step {
-	return chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
-		_, err := cdp.Call(ctx, t, c, params)
-		return err
-	})
 }
 
 // watch tells about every event of a kind until ctx ends.
@@ -207,17 +175,17 @@ func (v *visitor) noCookies() {
 
 // watchPolicy makes violations of the content security policy complain, on every page.
 func watchPolicy() step {
-	return protocol(page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{
+	return browsertest.Protocol(page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{
 		Source: `addEventListener('securitypolicyviolation', e => console.error('policy', e.violatedDirective, e.blockedURI))`,
 	})
 }
 
 func noScripts() step {
-	return protocol(emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
+	return browsertest.Protocol(emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
 }
 
 func dark() step {
-	return protocol(emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{
+	return browsertest.Protocol(emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{
 		{Name: "prefers-color-scheme", Value: "dark"}, {Name: "prefers-reduced-motion", Value: "reduce"},
 	}})
 }

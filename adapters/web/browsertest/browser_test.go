@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/chromedp/cdproto/browser"
-	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
@@ -20,9 +19,6 @@ import (
 	"github.com/bgremover/bgremover/internal/embedded"
 	"github.com/bgremover/bgremover/internal/testphotos"
 )
-
-// step is what is done in the browser.
-type step = chromedp.Action[chromedp.Void]
 
 // visitor is somebody in front of a browser of their own.
 type visitor struct {
@@ -43,26 +39,15 @@ func visit(t *testing.T, preferences string) *visitor {
 	if err := os.WriteFile(filepath.Join(profile, "Default", "Preferences"), []byte(preferences), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	options := append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(chromium(t)), chromedp.NoSandbox, chromedp.DisableGPU,
-		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true),
-		chromedp.UserDataDir(profile),
-	)
-	alloc, stopAlloc := chromedp.NewExecAllocator(context.Background(), options...)
-	t.Cleanup(stopAlloc)
-	ctx, stop := chromedp.NewContext(alloc)
-	t.Cleanup(stop)
-	if err := chromedp.Do(ctx); err != nil { // starts it, for as long as ctx lives
-		t.Fatal(err)
-	}
+	ctx := Open(t, profile)
 	limited, stopTime := context.WithTimeout(ctx, 60*time.Second)
 	t.Cleanup(stopTime)
 	v := &visitor{T: t, ctx: limited}
 	v.do(
-		protocol(browser.SetDownloadBehavior, browser.SetDownloadBehaviorParams{
+		Protocol(browser.SetDownloadBehavior, browser.SetDownloadBehaviorParams{
 			Behavior: browser.SetDownloadBehaviorBehaviorAllow, DownloadPath: t.TempDir(),
 		}),
-		protocol(page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{
+		Protocol(page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{
 			Source: `window.violations = []; addEventListener('securitypolicyviolation', e => violations.push(e.violatedDirective + ' ' + e.blockedURI))`,
 		}),
 		chromedp.EmulateViewport(1280, 900),
@@ -70,34 +55,13 @@ func visit(t *testing.T, preferences string) *visitor {
 	return v
 }
 
-// chromium is the browser that CHROMIUM names, or Debian's.
-func chromium(t *testing.T) string {
-	t.Helper()
-	path := os.Getenv("CHROMIUM")
-	if path == "" {
-		path = "/usr/bin/chromium"
-	}
-	if _, err := os.Stat(path); err != nil {
-		t.Fatalf("the browser tests need a Chromium; install one or name it in CHROMIUM: %v", err)
-	}
-	return path
-}
-
-// protocol is a step that sends one command of the browser's protocol.
-func protocol[P, R any](c cdp.Command[P, R], params P) step {
-	return chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
-		_, err := cdp.Call(ctx, t, c, params)
-		return err
-	})
-}
-
-func dark() step {
-	return protocol(emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{
+func dark() Step {
+	return Protocol(emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{
 		{Name: "prefers-color-scheme", Value: "dark"}, {Name: "prefers-reduced-motion", Value: "reduce"},
 	}})
 }
 
-func (v *visitor) do(steps ...step) {
+func (v *visitor) do(steps ...Step) {
 	v.Helper()
 	for i, one := range steps {
 		if err := chromedp.Do(v.ctx, one); err != nil {

@@ -132,7 +132,7 @@ func processing(t *testing.T) *public.Processing {
 // The pages in both schemes, on a desk and on a small phone.
 func TestPagesAboutRequestsForData(t *testing.T) {
 	url, link := openDesk(t)
-	for scheme, setUp := range map[string][]step{"light": nil, "dark": {dark()}} {
+	for scheme, setUp := range map[string][]Step{"light": nil, "dark": {dark()}} {
 		v := visit(t, `{}`)
 		v.do(setUp...)
 		if scheme == "light" { // the link works once

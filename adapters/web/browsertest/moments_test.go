@@ -17,7 +17,7 @@ const (
 
 // The moments between a choice and a cutout, in both schemes, on a desk and on a small phone.
 func TestMomentsInBetween(t *testing.T) {
-	for scheme, setUp := range map[string][]step{"light": nil, "dark": {dark()}} {
+	for scheme, setUp := range map[string][]Step{"light": nil, "dark": {dark()}} {
 		for _, width := range []int64{1280, 320} {
 			t.Run(scheme, func(t *testing.T) {
 				uploads, cutouts := make(chan struct{}), make(chan struct{})

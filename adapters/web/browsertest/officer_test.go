@@ -315,7 +315,7 @@ func TestBrowsersThatCannotCheckSaySo(t *testing.T) {
 func TestOfficersNeedNoJavaScript(t *testing.T) {
 	o := openOffice(t)
 	v := visit(t, `{}`)
-	v.do(protocol(emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true}))
+	v.do(Protocol(emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true}))
 	v.signIn(o.newLink())
 	v.do(
 		chromedp.SendKeys(chromedp.CSS(`[name=as_of]`), "4"), chromedp.Click(chromedp.CSS(`.filter button`)),
@@ -352,7 +352,7 @@ func securityFigures() *officer.Security {
 func TestOfficersPages(t *testing.T) {
 	o := openOffice(t)
 	o.record.Uncovered.Store(0)
-	for scheme, setUp := range map[string][]step{"light": nil, "dark": {dark()}} {
+	for scheme, setUp := range map[string][]Step{"light": nil, "dark": {dark()}} {
 		t.Run(scheme, func(t *testing.T) {
 			v := visit(t, `{}`)
 			v.do(setUp...)

@@ -76,7 +76,7 @@ func evidence(all policy.Catalogue) public.Evidence {
 // The pages in both schemes, on a desk and on a small phone.
 func TestPolicyPages(t *testing.T) {
 	url := publish(t)
-	for scheme, setUp := range map[string][]step{"light": nil, "dark": {dark()}} {
+	for scheme, setUp := range map[string][]Step{"light": nil, "dark": {dark()}} {
 		for name, address := range map[string]string{"privacy": "/privacy", "promises": "/promises"} {
 			t.Run(name+"-"+scheme, func(t *testing.T) {
 				v := visit(t, `{}`)
@@ -101,7 +101,7 @@ func TestPolicyByLinksAlone(t *testing.T) {
 	url := publish(t)
 	v := visit(t, cookiesOff)
 	v.do(
-		protocol(emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true}),
+		Protocol(emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true}),
 		chromedp.Navigate(url+"/verify"), chromedp.Click(chromedp.CSS(`footer a[href="/privacy"]`)), chromedp.WaitVisible(chromedp.CSS(`.prose`)),
 		chromedp.Click(chromedp.CSS(`.contents a[href="#cookies"]`)),
 		chromedp.Click(chromedp.CSS(`a[href="/promises#cookie.essential"]`)), chromedp.WaitVisible(chromedp.CSS(`.promise:target`)),

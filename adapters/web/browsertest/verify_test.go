@@ -98,7 +98,7 @@ const goldenKey = "log.example.org/2026+f42faeed+AT0avqPgf6Pm9S6c/Ue4YPo4zhM+LX2
 func (v *visitor) requests() *atomic.Int64 {
 	v.Helper()
 	var asked atomic.Int64
-	v.do(protocol(network.Enable, network.EnableParams{}))
+	v.do(Protocol(network.Enable, network.EnableParams{}))
 	ctx, cancel := context.WithCancel(v.ctx)
 	events := cdp.Events(ctx, chromedp.FromContext(v.ctx).Target, network.RequestWillBeSent)
 	var watching sync.WaitGroup
@@ -140,7 +140,7 @@ func TestReceiptsAreCheckedHere(t *testing.T) {
 	flipped := bytes.Clone(whole)
 	flipped[len(flipped)/2] ^= 1
 	checkpoint := noteIn(string(whole))
-	for scheme, setUp := range map[string][]step{"light": nil, "dark": {dark()}} {
+	for scheme, setUp := range map[string][]Step{"light": nil, "dark": {dark()}} {
 		for _, width := range []int64{1280, 320} {
 			t.Run(fmt.Sprintf("%s-%d", scheme, width), func(t *testing.T) {
 				url, stop := startVerifier(t, files)

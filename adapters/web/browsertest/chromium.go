@@ -5,6 +5,7 @@ package browsertest
 import (
 	"context"
 	"os"
+	"os/exec"
 	"testing"
 
 	"github.com/chromedp/cdproto/cdp"
@@ -40,7 +41,7 @@ func chromium(t *testing.T) string {
 	if path == "" {
 		path = "/usr/bin/chromium"
 	}
-	if _, err := os.Stat(path); err != nil {
+	if _, err := exec.LookPath(path); err != nil {
 		t.Fatalf("the browser tests need a Chromium; install one or name it in CHROMIUM: %v", err)
 	}
 	return path

@@ -90,7 +90,7 @@ func (p Pages) MakeDisclosure() http.Handler {
 		h.Set("Content-Type", "application/octet-stream")
 		h.Set("Content-Disposition", `attachment; filename="disclosure-`+string(which)+`.json.age"`)
 		h.Set("Cache-Control", "no-store")
-		h.Set("Content-Length", strconv.Itoa(len(sealed))) // so that who has half of it knows
+		h.Set("Content-Length", strconv.Itoa(len(sealed)))              // so that who has half of it knows
 		_ = answer.Send(w, bytes.NewReader(sealed), int64(len(sealed))) // the client may be gone, and that it was made is in the record
 	})
 }

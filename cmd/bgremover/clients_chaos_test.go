@@ -20,6 +20,7 @@ import (
 
 	"github.com/bgremover/bgremover/adapters/web/operator"
 	"github.com/bgremover/bgremover/domain/event"
+	"github.com/bgremover/bgremover/domain/policy"
 	"github.com/bgremover/bgremover/internal/config"
 	"github.com/bgremover/bgremover/internal/fault/faulttest"
 )
@@ -184,6 +185,20 @@ func (c *clients) checkUnlessKilled(s *running) {
 	c.check(parseLines(c.t, string(out)))
 }
 
+// minuteOf is which minute a fact counts decisions of: of one rule there is one fact for each.
+func minuteOf(t *testing.T, l operator.Line) string {
+	t.Helper()
+	counts := policy.DecisionsCounted{}.EventName()
+	if l.Type != counts {
+		return ""
+	}
+	var counted policy.DecisionsCounted
+	if err := json.Unmarshal(l.Data, &counted); err != nil || counted.From.IsZero() {
+		t.Fatalf("fact %d: %v", l.Seq, err)
+	}
+	return counted.From.Format(" 2006-01-02T15:04")
+}
+
 // check compares the record with what was acknowledged, and with what it was before.
 func (c *clients) check(record []operator.Line) {
 	c.t.Helper()
@@ -203,7 +218,7 @@ func (c *clients) check(record []operator.Line) {
 			c.t.Fatalf("line %d: seq %d, %s version %d, fact %s", i+1, l.Seq, l.Subject, l.Version, l.ID)
 		}
 		ids[l.ID] = true
-		name := string(l.Type) + " " + string(l.Subject)
+		name := string(l.Type) + " " + string(l.Subject) + minuteOf(c.t, l)
 		// A download that was broken off may come before the whole one.
 		if facts[name]++; facts[name] > 1 && l.Type != "image.downloaded.v1" {
 			c.t.Errorf("%d times %s", facts[name], name)

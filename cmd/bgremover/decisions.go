@@ -32,8 +32,10 @@ func (s *service) recordDecisions() chore {
 }
 
 // lastDecisions records what was decided until now. Nobody is asked any more.
-func (s *service) lastDecisions(ctx context.Context) error {
+func (s *service) lastDecisions(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, decisionsAtStop)
 	defer cancel()
-	return s.decisions.Flush(ctx, true)
+	if err := s.decisions.Flush(ctx, true); err != nil {
+		s.log.ErrorContext(ctx, "the last counted decisions are lost", "err", err)
+	}
 }

@@ -75,7 +75,7 @@ func (s *service) run(ctx context.Context, ready io.Writer) error {
 	stopWork()
 	err = errors.Join(err, processing.Wait())
 	s.lastVisits(below)
-	err = errors.Join(err, s.lastDecisions(below))
+	s.lastDecisions(below)
 	s.lastCalls(below)
 	stopBelow()
 	return errors.Join(err, foundation.Wait())

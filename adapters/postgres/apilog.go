@@ -24,10 +24,7 @@ type APILog struct {
 	made map[string]bool // partitions that are there
 }
 
-var (
-	_ usecase.Calls    = (*APILog)(nil)
-	_ usecase.Executor = (*APILog)(nil)
-)
+var _ usecase.Calls = (*APILog)(nil)
 
 // NewAPILog returns the log of a database that [Migrate] was run on.
 func NewAPILog(pool *pgxpool.Pool) *APILog { return &APILog{pool: pool, made: map[string]bool{}} }
@@ -97,10 +94,10 @@ func (l *APILog) Add(ctx context.Context, calls []usecase.Call) error {
 
 var apiLogColumns = []string{"at", "method", "route", "status_class", "duration_class_ms", "bytes_class"}
 
-// Kind implements [usecase.Executor].
+// Kind is the kind of the retention data.
 func (l *APILog) Kind() string { return "api_log" }
 
-// Oldest implements [usecase.Executor]. It counts days.
+// Oldest returns when the first day began, and how many there are.
 func (l *APILog) Oldest(ctx context.Context) (usecase.Kept, error) {
 	days, err := l.days(ctx)
 	if err != nil || len(days) == 0 {
@@ -109,8 +106,8 @@ func (l *APILog) Oldest(ctx context.Context) (usecase.Kept, error) {
 	return usecase.Kept{Oldest: slices.MinFunc(days, time.Time.Compare), Count: int64(len(days))}, nil
 }
 
-// Purge implements [usecase.Executor]. A day goes as a whole, once its first moment is due.
-func (l *APILog) Purge(ctx context.Context, upTo time.Time) (purged int64, err error) {
+// Purge drops the days whose first moment is due, all or none, and returns how many those were.
+func (l *APILog) Purge(ctx context.Context, tx pgx.Tx, upTo time.Time) (purged int64, err error) {
 	days, err := l.days(ctx)
 	if err != nil {
 		return 0, err
@@ -121,25 +118,26 @@ func (l *APILog) Purge(ctx context.Context, upTo time.Time) (purged int64, err e
 		if day.After(upTo) {
 			continue
 		}
-		name := partitionPrefix + day.Format(partitionDay)
-		err := pgx.BeginFunc(ctx, l.pool, func(tx pgx.Tx) error {
-			// Whoever reads must not be waited for with all requests behind us.
-			if _, err := tx.Exec(ctx, `set local lock_timeout = '5s'`); err != nil {
-				return err
-			}
-			if err := lockByName(ctx, tx, "api_log"); err != nil {
-				return err
-			}
-			_, err := tx.Exec(ctx, `drop table if exists work.`+pgx.Identifier{name}.Sanitize())
-			return err
-		})
-		if err != nil {
-			return purged, unavailable("drop a day of the log of requests", err)
+		if err := l.drop(ctx, tx, partitionPrefix+day.Format(partitionDay)); err != nil {
+			return 0, unavailable("drop a day of the log of requests", err)
 		}
-		delete(l.made, name)
 		purged++
 	}
 	return purged, nil
+}
+
+// drop drops a day. The lock is held.
+func (l *APILog) drop(ctx context.Context, tx pgx.Tx, name string) error {
+	// Whoever reads must not be waited for with all requests behind us.
+	if _, err := tx.Exec(ctx, `set local lock_timeout = '5s'`); err != nil {
+		return err
+	}
+	if err := lockByName(ctx, tx, "api_log"); err != nil {
+		return err
+	}
+	_, err := tx.Exec(ctx, `drop table if exists work.`+pgx.Identifier{name}.Sanitize())
+	delete(l.made, name) // also when the transaction fails: it is looked for again
+	return err
 }
 
 // days lists the days that there is a partition of.

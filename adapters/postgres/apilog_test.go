@@ -64,7 +64,11 @@ func TestAPILogIsDroppedByTheDay(t *testing.T) {
 		{first, 0, 4},
 		{first.AddDate(0, 0, 2).Add(23 * time.Hour), 2, 2},
 	} {
-		purged, err := log.Purge(ctx, step.upTo)
+		var purged int64
+		err := pgx.BeginFunc(ctx, log.pool, func(tx pgx.Tx) (err error) {
+			purged, err = log.Purge(ctx, tx, step.upTo)
+			return err
+		})
 		kept, lookErr := log.Oldest(ctx)
 		if err != nil || lookErr != nil || purged != step.purged || kept.Count != step.left {
 			t.Errorf("up to %s: %d days dropped, %d left, %v, %v", step.upTo, purged, kept.Count, err, lookErr)

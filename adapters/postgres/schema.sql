@@ -44,6 +44,17 @@ create table if not exists work.sessions (
     until  timestamptz not null
 );
 
+-- What was purged by its time, written in the transaction that purged it, until the record has it.
+create table if not exists work.purged (
+    note   text        primary key,
+    kind   text        not null,
+    up_to  timestamptz not null,
+    held   boolean     not null,
+    due    timestamptz not null,
+    actual timestamptz not null,
+    count  bigint      not null
+);
+
 -- What is kept of requests, a partition a day (apilog.go): no address, no name, no id, no token, and
 -- nothing of a photo. Sizes and times are classes. It ends after 90 days (promise apilog.keep-90d).
 create table if not exists work.api_log (

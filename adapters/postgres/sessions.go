@@ -90,12 +90,12 @@ func (s *Sessions) OldestSession(ctx context.Context) (until time.Time, n int64,
 
 // PurgeSessions removes links and sessions whose time is over by the service's clock. It
 // returns how many rows it removed.
-func PurgeSessions(ctx context.Context, pool *pgxpool.Pool, now time.Time) (removed int64, err error) {
+func PurgeSessions(ctx context.Context, db Execer, now time.Time) (removed int64, err error) {
 	for _, purge := range []string{
 		`delete from work.links    where until <= $1`,
 		`delete from work.sessions where until <= $1`,
 	} {
-		gone, err := pool.Exec(ctx, purge, now)
+		gone, err := db.Exec(ctx, purge, now)
 		if err != nil {
 			return removed, fmt.Errorf("purge links and sessions: %w", err)
 		}

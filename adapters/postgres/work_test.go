@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -8,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/bgremover/bgremover/domain/id"
@@ -197,6 +199,30 @@ func TestDeliveries(t *testing.T) {
 	stale(9, second)
 }
 
+// A note of what was purged is there from the moment that it is gone, until the record has it.
+func TestPurges(t *testing.T) {
+	pool, noon := database(t), time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
+	purges := NewPurges(pool)
+	one := usecase.Purged{Note: "one", Kind: "session", UpTo: noon.Add(-time.Hour), Held: true, Due: noon.Add(-time.Minute), Actual: noon, Count: 3}
+	two := usecase.Purged{Note: "another", Kind: "api_log", UpTo: noon.AddDate(0, 0, -90), Due: noon, Actual: noon.Add(time.Second), Count: 1}
+	undone := errors.New("undone")
+	err := pgx.BeginFunc(t.Context(), pool, func(tx pgx.Tx) error { return errors.Join(NotePurged(t.Context(), tx, one), undone) })
+	if all, listed := purges.Unrecorded(t.Context()); !errors.Is(err, undone) || listed != nil || len(all) != 0 {
+		t.Errorf("of a purge that was undone: %+v, %v, %v", all, err, listed)
+	}
+	must(t, NotePurged(t.Context(), pool, two))
+	must(t, NotePurged(t.Context(), pool, one))
+	for _, left := range [][]usecase.Purged{{one, two}, {two}, {}} {
+		all, err := purges.Unrecorded(t.Context())
+		if err != nil || !slices.Equal(all, left) {
+			t.Errorf("listed %+v, want %+v; %v", all, left, err)
+		}
+		if len(left) > 0 {
+			must(t, purges.Recorded(t.Context(), left[0].Note))
+		}
+	}
+}
+
 func TestPurgeWork(t *testing.T) {
 	pool := database(t)
 	l, a, r := NewLeases(pool), NewAttempts(pool), NewRequests(pool)
@@ -222,7 +248,7 @@ func TestPurgeWork(t *testing.T) {
 	if err != nil || n != 4 || time.Since(begun) < 25*time.Hour {
 		t.Errorf("the oldest of %d requests is of %v: %v", n, begun, err)
 	}
-	if removed, err := r.Purge(t.Context(), time.Now().Add(-24*time.Hour)); err != nil || removed != 1 {
+	if removed, err := r.Purge(t.Context(), pool, time.Now().Add(-24*time.Hour)); err != nil || removed != 1 {
 		t.Errorf("removed %d, %v; want the old finished request", removed, err)
 	}
 	left := fmt.Sprint(count(t, pool, "work.leases"), count(t, pool, "work.attempts"), count(t, pool, "work.requests"))

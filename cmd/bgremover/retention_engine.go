@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/bgremover/bgremover/adapters/postgres"
 	"github.com/bgremover/bgremover/domain/event"
 	"github.com/bgremover/bgremover/domain/id"
 	"github.com/bgremover/bgremover/domain/image"
@@ -51,7 +52,7 @@ type retention struct {
 
 func (s *service) newRetention() *retention {
 	r := &retention{s: s, deleted: make(chan struct{})}
-	r.purge = usecase.PurgeDue{Record: s.ledger, Rules: s.policy, Executors: s.executors(), Holds: r, Earlier: r, Now: r.now}
+	r.purge = usecase.PurgeDue{Record: s.ledger, Rules: s.policy, Executors: s.executors(), Purges: postgres.NewPurges(s.ground.pool), Holds: r, Earlier: r, Now: r.now, NewNote: newRequest}
 	r.shorten = usecase.ShortenDue{Record: s.ledger, Rules: s.policy, Decided: r, Now: r.now}
 	r.watch = usecase.WatchRetention{Record: s.ledger, Late: r.late, Now: r.now}
 	r.confirm = usecase.ConfirmClock{Record: s.ledger, Times: r, Now: r.now}
@@ -237,6 +238,8 @@ func (r *retention) tick(ctx context.Context) error {
 	if elapsed := sinceBoot(); sure && (r.tables == 0 || elapsed-r.tables >= tablesEvery) {
 		r.tables = elapsed
 		errs = append(errs, r.purge.Do(ctx), r.caughtUp(ctx))
+	} else {
+		errs = append(errs, r.purge.Settle(ctx))
 	}
 	standings, _, err := r.standings(ctx)
 	errs = append(errs, err)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/bgremover/bgremover/adapters/postgres"
 	"github.com/bgremover/bgremover/internal/usecase"
@@ -55,7 +56,7 @@ var notHere = map[string]string{ //nolint:gosec // Names of kinds, and no creden
 	"write_ahead_log": "PostgreSQL recycles it; archives are the operator's",
 }
 
-// purgeUpTo removes rows of a view, in whichever schema tx means, that began up to a moment.
+// purgeUpTo removes what began up to a moment; rows of a view in whichever schema tx means.
 type purgeUpTo func(ctx context.Context, tx pgx.Tx, upTo time.Time) (int64, error)
 
 // purged makes of that what the projector asks of a view: to remove what time alone removes. That is what the
@@ -72,9 +73,10 @@ func purged(kind string, rows purgeUpTo) func(context.Context, pgx.Tx, time.Time
 
 // table is an executor made of two functions.
 type table struct {
+	pool   *pgxpool.Pool
 	kind   string
 	oldest func(ctx context.Context) (time.Time, int64, error)
-	purge  func(ctx context.Context, upTo time.Time) (int64, error)
+	purge  purgeUpTo
 }
 
 var _ usecase.Executor = table{}
@@ -89,7 +91,15 @@ func (t table) Oldest(ctx context.Context) (usecase.Kept, error) {
 }
 
 // Purge implements usecase.Executor.
-func (t table) Purge(ctx context.Context, upTo time.Time) (int64, error) { return t.purge(ctx, upTo) }
+func (t table) Purge(ctx context.Context, upTo time.Time, note func(int64) usecase.Purged) error {
+	return pgx.BeginFunc(ctx, t.pool, func(tx pgx.Tx) error {
+		n, err := t.purge(ctx, tx, upTo)
+		if err != nil || n == 0 {
+			return err
+		}
+		return postgres.NotePurged(ctx, tx, note(n))
+	})
+}
 
 // executors delete what lies in tables.
 func (s *service) executors() []usecase.Executor {
@@ -114,6 +124,7 @@ func (s *service) requestLog() table {
 		return abuse.Oldest(ctx, pool)
 	})
 	return table{
+		pool: pool,
 		kind: log.Kind(),
 		oldest: func(ctx context.Context) (time.Time, int64, error) {
 			kept, err := log.Oldest(ctx)
@@ -123,12 +134,12 @@ func (s *service) requestLog() table {
 			began, n, err := figures.oldest(ctx)
 			return earlier(kept.Oldest, began), kept.Count + n, err
 		},
-		purge: func(ctx context.Context, upTo time.Time) (int64, error) {
-			n, err := log.Purge(ctx, upTo)
+		purge: func(ctx context.Context, tx pgx.Tx, upTo time.Time) (int64, error) {
+			n, err := figures.purge(ctx, tx, upTo)
 			if err != nil {
 				return n, err
 			}
-			m, err := figures.purge(ctx, upTo)
+			m, err := log.Purge(ctx, tx, upTo) // last: it keeps who writes the log waiting until the transaction ends
 			return n + m, err
 		},
 	}
@@ -137,15 +148,12 @@ func (s *service) requestLog() table {
 // viewRows deletes rows of a view. A view that was made anew holds again what was deleted before:
 // that goes without another fact.
 func (s *service) viewRows(kind, view string, purge purgeUpTo, oldest func(context.Context) (time.Time, int64, error)) table {
-	t := table{kind: kind}
-	t.purge = func(ctx context.Context, upTo time.Time) (n int64, err error) {
-		err = pgx.BeginFunc(ctx, s.ground.pool, func(tx pgx.Tx) (err error) {
-			if _, err = tx.Exec(ctx, "set local search_path to "+view); err == nil {
-				n, err = purge(ctx, tx, upTo)
-			}
-			return err
-		})
-		return n, err
+	t := table{pool: s.ground.pool, kind: kind}
+	t.purge = func(ctx context.Context, tx pgx.Tx, upTo time.Time) (int64, error) {
+		if _, err := tx.Exec(ctx, "set local search_path to "+view); err != nil {
+			return 0, err
+		}
+		return purge(ctx, tx, upTo)
 	}
 	t.oldest = func(ctx context.Context) (time.Time, int64, error) {
 		began, n, err := oldest(ctx)
@@ -156,7 +164,7 @@ func (s *service) viewRows(kind, view string, purge purgeUpTo, oldest func(conte
 		if err != nil || began.After(before) {
 			return began, n, err
 		}
-		if _, err := t.purge(ctx, before); err != nil {
+		if err := pgx.BeginFunc(ctx, t.pool, func(tx pgx.Tx) error { _, err := t.purge(ctx, tx, before); return err }); err != nil {
 			return time.Time{}, 0, err
 		}
 		return oldest(ctx)
@@ -169,6 +177,7 @@ func (s *service) viewRows(kind, view string, purge purgeUpTo, oldest func(conte
 func (s *service) answers() table {
 	requests, ahead := postgres.NewRequests(s.ground.pool), s.clock.Offset()
 	return table{
+		pool: s.ground.pool,
 		kind: "idempotency_answer",
 		oldest: func(ctx context.Context) (time.Time, int64, error) {
 			carried, n, err := s.ledger.OldestRequest(ctx)
@@ -181,12 +190,12 @@ func (s *service) answers() table {
 			}
 			return earlier(carried, begun), n + m, err
 		},
-		purge: func(ctx context.Context, upTo time.Time) (int64, error) {
-			n, err := s.ledger.PurgeRequests(ctx, upTo)
+		purge: func(ctx context.Context, tx pgx.Tx, upTo time.Time) (int64, error) {
+			n, err := s.ledger.PurgeRequests(ctx, tx, upTo)
 			if err != nil {
 				return n, err
 			}
-			m, err := requests.Purge(ctx, upTo.Add(-ahead))
+			m, err := requests.Purge(ctx, tx, upTo.Add(-ahead))
 			return n + m, err
 		},
 	}
@@ -196,6 +205,7 @@ func (s *service) answers() table {
 func (s *service) sessions() table {
 	sessions := postgres.NewSessions(s.ground.pool)
 	return table{
+		pool: s.ground.pool,
 		kind: "session",
 		oldest: func(ctx context.Context) (time.Time, int64, error) {
 			until, n, err := sessions.OldestSession(ctx)
@@ -204,8 +214,8 @@ func (s *service) sessions() table {
 			}
 			return until, n, err
 		},
-		purge: func(ctx context.Context, upTo time.Time) (int64, error) {
-			return postgres.PurgeSessions(ctx, s.ground.pool, upTo.Add(usecase.SessionLasts))
+		purge: func(ctx context.Context, tx pgx.Tx, upTo time.Time) (int64, error) {
+			return postgres.PurgeSessions(ctx, tx, upTo.Add(usecase.SessionLasts))
 		},
 	}
 }

@@ -3,9 +3,11 @@ package fake
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/bgremover/bgremover/domain/event"
+	"github.com/bgremover/bgremover/domain/id"
 	"github.com/bgremover/bgremover/internal/usecase"
 )
 
@@ -62,8 +64,8 @@ func (l Limits) decided(rule string) event.Decision {
 type Table struct {
 	Name  string
 	Rows  []time.Time
-	Fails error // of Purge, once it has deleted what it could
-	Most  int   // how many rows it deletes before it fails
+	Fails error  // of Purge, which then deletes nothing
+	Notes *Notes // where it leaves what it deleted; nil: nowhere
 }
 
 // Kind implements [usecase.Executor].
@@ -81,15 +83,40 @@ func (t *Table) Oldest(context.Context) (kept usecase.Kept, err error) {
 }
 
 // Purge implements [usecase.Executor].
-func (t *Table) Purge(_ context.Context, upTo time.Time) (purged int64, err error) {
+func (t *Table) Purge(_ context.Context, upTo time.Time, note func(int64) usecase.Purged) error {
+	if t.Fails != nil {
+		return t.Fails
+	}
 	var left []time.Time
 	for _, began := range t.Rows {
-		if began.After(upTo) || t.Fails != nil && purged >= int64(t.Most) {
+		if began.After(upTo) {
 			left = append(left, began)
-			continue
 		}
-		purged++
 	}
+	gone := int64(len(t.Rows) - len(left))
 	t.Rows = left
-	return purged, t.Fails
+	if gone > 0 && t.Notes != nil {
+		t.Notes.All = append(t.Notes.All, note(gone))
+	}
+	return nil
+}
+
+// Notes are what tables deleted and the record does not have yet.
+type Notes struct {
+	All   []usecase.Purged
+	Fails error // of Recorded, which then drops nothing
+}
+
+// Unrecorded implements [usecase.Purges].
+func (n *Notes) Unrecorded(context.Context) ([]usecase.Purged, error) {
+	return slices.Clone(n.All), nil
+}
+
+// Recorded implements [usecase.Purges].
+func (n *Notes) Recorded(_ context.Context, note id.Request) error {
+	if n.Fails != nil {
+		return n.Fails
+	}
+	n.All = slices.DeleteFunc(n.All, func(p usecase.Purged) bool { return p.Note == note })
+	return nil
 }

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/bgremover/bgremover/domain/event"
 	"github.com/bgremover/bgremover/domain/id"
 	"github.com/bgremover/bgremover/domain/image"
@@ -178,7 +180,10 @@ func TestRepeatedRequest(t *testing.T) {
 		if err != nil || n != 2 || !at.Equal(noon) {
 			t.Errorf("the oldest of %d requests is of %v: %v", n, at, err)
 		}
-		n, err = w.ledger.PurgeRequests(t.Context(), noon)
+		err = pgx.BeginFunc(t.Context(), w.pool, func(tx pgx.Tx) (err error) {
+			n, err = w.ledger.PurgeRequests(t.Context(), tx, noon)
+			return err
+		})
 		if err != nil || n != 2 {
 			t.Fatalf("purged %d, %v", n, err)
 		}

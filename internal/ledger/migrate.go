@@ -50,8 +50,8 @@ func (l *Ledger) OldestRequest(ctx context.Context) (at time.Time, n int64, err 
 
 // PurgeRequests forgets the requests that were carried out up to a time: from then on
 // they can be carried out again. It returns how many there were.
-func (l *Ledger) PurgeRequests(ctx context.Context, upTo time.Time) (int64, error) {
-	tag, err := l.pool.Exec(ctx, "delete from ledger.requests where at <= $1", upTo)
+func (l *Ledger) PurgeRequests(ctx context.Context, tx pgx.Tx, upTo time.Time) (int64, error) {
+	tag, err := tx.Exec(ctx, "delete from ledger.requests where at <= $1", upTo)
 	if err != nil {
 		return 0, fmt.Errorf("ledger: purge requests: %w", err)
 	}

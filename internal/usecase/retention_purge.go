@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/bgremover/bgremover/domain/event"
+	"github.com/bgremover/bgremover/domain/id"
 	"github.com/bgremover/bgremover/domain/system"
 )
 
@@ -71,9 +72,11 @@ type PurgeDue struct {
 	Record    Record
 	Rules     Limits
 	Executors []Executor
+	Purges    Purges
 	Holds     LiveHolds
 	Earlier   EarlierPeriods
 	Now       Now
+	NewNote   func() id.Request
 }
 
 // Standing is how it stands with one kind of data.
@@ -99,17 +102,72 @@ func (s Standing) LateBy(now time.Time) time.Duration {
 // Do deletes what is due now, with a fact for each kind of which something went. A kind that
 // cannot be purged keeps no other.
 func (p PurgeDue) Do(ctx context.Context) error {
+	// What an earlier time left comes first: the answers by which a repeated request is known are purged, too.
+	errs := []error{p.Settle(ctx)}
 	held, err := p.Holds.Held(ctx)
 	if err != nil {
-		return fmt.Errorf("ask what is held: %w", err)
+		return errors.Join(errs[0], fmt.Errorf("ask what is held: %w", err))
 	}
-	var errs []error
 	for _, ex := range p.Executors {
 		if err := p.purge(ctx, ex, held); err != nil {
 			errs = append(errs, fmt.Errorf("purge the kind %s: %w", ex.Kind(), err))
 		}
 	}
+	return errors.Join(append(errs, p.Settle(ctx))...)
+}
+
+// Settle records what was deleted and is not on record yet: also what a process left that died in between.
+func (p PurgeDue) Settle(ctx context.Context) error {
+	all, err := p.Purges.Unrecorded(ctx)
+	if err != nil {
+		return fmt.Errorf("list what was purged: %w", err)
+	}
+	var errs []error
+	for _, one := range all {
+		if err := p.settle(ctx, one); err != nil {
+			errs = append(errs, fmt.Errorf("record that the kind %s was purged: %w", one.Kind, err))
+		}
+	}
 	return errors.Join(errs...)
+}
+
+// settle records one purge, with the decision that allowed it. Rules that came into force meanwhile are asked the
+// same: the record takes the word of no others.
+func (p PurgeDue) settle(ctx context.Context, one Purged) error {
+	stream := system.RetentionStream(one.Kind, one.Actual)
+	fact := event.Pending{Fact: system.RetentionPurged{Kind: one.Kind, Due: one.Due, Actual: one.Actual, Count: one.Count}}
+	for range conflictRetries {
+		decision, err := p.allowed(ctx, one)
+		if err != nil {
+			return err
+		}
+		fact.Decision = &decision
+		before, err := p.Record.Load(ctx, stream)
+		if err != nil {
+			return fmt.Errorf("load what the record has of it: %w", err)
+		}
+		_, err = p.Record.Append(ctx, event.Append{
+			Request: one.Note, At: p.Now(), Actor: event.Actor{Role: event.Clock},
+			Parts: []event.Part{{Stream: stream, Expected: int64(len(before)), Facts: []event.Pending{fact}}},
+		})
+		if err == nil {
+			return p.Purges.Recorded(ctx, one.Note)
+		}
+		if !errors.Is(err, event.ErrConflict) && !errors.Is(err, event.ErrPolicyChanged) {
+			return err
+		}
+	}
+	return event.ErrConflict
+}
+
+// allowed asks about what is gone as it was asked before it went.
+func (p PurgeDue) allowed(ctx context.Context, one Purged) (event.Decision, error) {
+	due, err := p.limit(ctx, one.Kind, one.UpTo)
+	if err != nil {
+		return event.Decision{}, err
+	}
+	_, _, decision, err := p.Rules.Deletion(ctx, question(one.Kind, one.UpTo, due, one.Held, one.Actual))
+	return decision, err
 }
 
 // Standings says how it stands with every kind that has an executor, without deleting anything. sure is
@@ -148,7 +206,7 @@ func (p PurgeDue) stands(ctx context.Context, ex Executor, held map[string][]str
 		return Standing{}, err
 	}
 	if !s.Due.After(now) {
-		_, s.KeptBy, _, err = p.Rules.Deletion(ctx, p.question(s.Kind, kept.Oldest, s.Due, held, now))
+		_, s.KeptBy, _, err = p.Rules.Deletion(ctx, question(s.Kind, kept.Oldest, s.Due, len(held[s.Kind]) > 0, now))
 	}
 	return s, err
 }
@@ -186,8 +244,8 @@ func (p PurgeDue) upTo(ctx context.Context, kind string, now time.Time) (time.Ti
 }
 
 // question asks about things that go whole, such as rows and partitions: a hold of any field keeps them.
-func (p PurgeDue) question(kind string, started, due time.Time, held map[string][]string, now time.Time) Question {
-	return Question{Kind: kind, Field: Whole, Started: started, Due: due, Now: now, Held: len(held[kind]) > 0}
+func question(kind string, started, due time.Time, held bool, now time.Time) Question {
+	return Question{Kind: kind, Field: Whole, Started: started, Due: due, Now: now, Held: held}
 }
 
 // purge deletes what is due of one kind. The rule is asked about the youngest of what goes: whatever
@@ -209,26 +267,13 @@ func (p PurgeDue) purge(ctx context.Context, ex Executor, held map[string][]stri
 	if err != nil {
 		return err
 	}
-	gone, _, decision, err := p.Rules.Deletion(ctx, p.question(s.Kind, upTo, due, held, now))
+	gone, _, _, err := p.Rules.Deletion(ctx, question(s.Kind, upTo, due, len(held[s.Kind]) > 0, now))
 	if err != nil || !gone {
 		return err
 	}
-	n, err := ex.Purge(ctx, upTo)
-	if n == 0 {
-		return err
-	}
-	// What is gone is gone, also when its caller is: the record has to know.
-	ctx, cancel := lasting(ctx)
-	defer cancel()
-	fact := system.RetentionPurged{Kind: s.Kind, Due: s.Due, Actual: p.Now(), Count: n}
-	stream := system.RetentionStream(s.Kind, fact.Actual)
-	appended := appendFact(ctx, p.Record, stream, fact.Actual, event.Clock, event.Pending{Fact: fact, Decision: &decision})
-	if errors.Is(appended, event.ErrPolicyChanged) { // while it was deleted: the record takes the word of the rules in force
-		if _, _, decision, appended = p.Rules.Deletion(ctx, p.question(s.Kind, upTo, due, held, now)); appended == nil {
-			appended = appendFact(ctx, p.Record, stream, fact.Actual, event.Clock, event.Pending{Fact: fact, Decision: &decision})
-		}
-	}
-	return errors.Join(err, appended)
+	return ex.Purge(ctx, upTo, func(n int64) Purged {
+		return Purged{Note: p.NewNote(), Kind: s.Kind, UpTo: upTo, Held: len(held[s.Kind]) > 0, Due: s.Due, Actual: p.Now(), Count: n}
+	})
 }
 
 // appendFact adds one fact to the end of a stream without sealed fields, wherever that is by then.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -27,6 +28,8 @@ type engine struct {
 	before earlierPeriods
 	at     time.Time
 	tables []usecase.Executor
+	notes  *fake.Notes
+	noted  int
 }
 
 type heldFields map[string][]string
@@ -39,20 +42,33 @@ func (e earlierPeriods) Earlier(context.Context, string) ([]usecase.EarlierPerio
 	return e, nil
 }
 
-func newEngine(tables ...usecase.Executor) *engine {
-	return &engine{
-		record: fake.NewRecord(nil), at: noon, tables: tables, held: heldFields{},
+func newEngine(tables ...*fake.Table) *engine {
+	e := &engine{
+		record: fake.NewRecord(nil), at: noon, held: heldFields{}, notes: &fake.Notes{},
 		rules: fake.Limits{
 			Periods: map[string]time.Duration{"api_log": 90 * day, "analytics": 365 * day, "image": day},
 			Stops:   map[string]bool{"api_log": true}, Rev: 5,
 		},
 	}
+	for _, table := range tables {
+		e.over(table)
+	}
+	return e
+}
+
+// over has the engine look after a table, too.
+func (e *engine) over(table *fake.Table) {
+	table.Notes = e.notes
+	e.tables = append(e.tables, table)
 }
 
 func (e *engine) now() time.Time { return e.at }
 
 func (e *engine) purge() usecase.PurgeDue {
-	return usecase.PurgeDue{Record: e.record, Rules: e.rules, Executors: e.tables, Holds: e.held, Earlier: e.before, Now: e.now}
+	return usecase.PurgeDue{
+		Record: e.record, Rules: e.rules, Executors: e.tables, Purges: e.notes, Holds: e.held, Earlier: e.before, Now: e.now,
+		NewNote: func() id.Request { e.noted++; return id.Request("purge " + strconv.Itoa(e.noted)) },
+	}
 }
 
 func (e *engine) facts() (all []event.Fact) {
@@ -126,23 +142,111 @@ func TestPurgeIsRecordedWithItsDecision(t *testing.T) {
 	}
 }
 
-// What was deleted before a failure is on record, and a kind that fails keeps no other.
+// A process that dies after it purged a table, or after it recorded that, loses no fact and doubles none.
+func TestPurgeIsRecordedOnce(t *testing.T) {
+	dead := errors.New("the process is gone")
+	tests := map[string]func(e *engine, is bool){
+		"before it is recorded": func(e *engine, is bool) {
+			e.record.Refuse = nil
+			if is {
+				e.record.Refuse = func(event.Append) error { return dead }
+			}
+		},
+		"before that is noted": func(e *engine, is bool) {
+			e.notes.Fails = nil
+			if is {
+				e.notes.Fails = dead
+			}
+		},
+	}
+	for name, dies := range tests {
+		t.Run(name, func(t *testing.T) {
+			table := &fake.Table{Name: "api_log", Rows: []time.Time{noon.AddDate(0, 0, -92), noon.AddDate(0, 0, -91)}}
+			e := newEngine(table)
+			dies(e, true)
+			if err := e.purge().Do(t.Context()); !errors.Is(err, dead) || len(table.Rows) != 0 || len(e.notes.All) != 1 {
+				t.Fatalf("left %v, noted %+v: %v", table.Rows, e.notes.All, err)
+			}
+			dies(e, false)
+			e.at = noon.Add(time.Hour)
+			for range 2 {
+				if err := e.purge().Settle(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want := []event.Fact{system.RetentionPurged{Kind: "api_log", Due: noon.AddDate(0, 0, -2), Actual: noon, Count: 2}}
+			if !slices.Equal(e.facts(), want) || len(e.notes.All) != 0 {
+				t.Errorf("recorded %+v, want %+v; noted %+v", e.facts(), want, e.notes.All)
+			}
+		})
+	}
+}
+
+// What an earlier time left is recorded before anything else is purged, and also when nobody knows what is held.
+func TestPurgeSettlesFirst(t *testing.T) {
+	e := newEngine(&fake.Table{Name: "api_log", Rows: []time.Time{noon.AddDate(0, 0, -91)}})
+	e.notes.All = []usecase.Purged{{Note: "left", Kind: "analytics", UpTo: noon.AddDate(-1, 0, 0), Due: noon, Actual: noon, Count: 3}}
+	unknown := errors.New("away")
+	purge := e.purge()
+	purge.Holds = unheard{unknown}
+	if err := purge.Do(t.Context()); !errors.Is(err, unknown) {
+		t.Errorf("got %v", err)
+	}
+	if err := e.purge().Do(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if facts := e.facts(); len(facts) != 2 || facts[0] != (system.RetentionPurged{Kind: "analytics", Due: noon, Actual: noon, Count: 3}) {
+		t.Errorf("recorded %+v", facts)
+	}
+}
+
+type unheard struct{ err error }
+
+func (u unheard) Held(context.Context) (map[string][]string, error) { return nil, u.err }
+
+// The record has the question as it was asked before anything went.
+func TestPurgeRecordsTheQuestionThatWasAsked(t *testing.T) {
+	e := newEngine(&fake.Table{Name: "analytics", Rows: []time.Time{noon.AddDate(-2, 0, 0)}})
+	e.held = heldFields{"analytics": {"n"}} // which does not stop it
+	asked := &asking{Limits: e.rules}
+	purge := e.purge()
+	purge.Rules = asked
+	if err := purge.Do(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	last := asked.all[len(asked.all)-1]
+	if first := asked.all[len(asked.all)-2]; first != last || !last.Held || last.Started != noon.Add(-365*day) {
+		t.Errorf("asked %+v, recorded %+v", first, last)
+	}
+}
+
+// asking are rules that note what they are asked.
+type asking struct {
+	fake.Limits
+	all []usecase.Question
+}
+
+func (a *asking) Deletion(ctx context.Context, q usecase.Question) (bool, []string, event.Decision, error) {
+	a.all = append(a.all, q)
+	return a.Limits.Deletion(ctx, q)
+}
+
+// A kind that fails keeps no other.
 func TestPurgeThatFails(t *testing.T) {
 	broken := errors.New("the disk is full")
-	half := &fake.Table{Name: "api_log", Rows: []time.Time{noon.AddDate(0, 0, -99), noon.AddDate(0, 0, -98)}, Fails: broken, Most: 1}
+	stays := &fake.Table{Name: "api_log", Rows: []time.Time{noon.AddDate(0, 0, -99), noon.AddDate(0, 0, -98)}, Fails: broken}
 	nothing := &fake.Table{Name: "unheard_of", Rows: []time.Time{noon}}
 	whole := &fake.Table{Name: "analytics", Rows: []time.Time{noon.AddDate(-2, 0, 0)}}
-	e := newEngine(half, nothing, whole)
+	e := newEngine(stays, nothing, whole)
 	err := e.purge().Do(t.Context())
 	if !errors.Is(err, broken) || !errors.Is(err, fake.ErrNoKind) {
 		t.Errorf("got %v", err)
 	}
 	want := []event.Fact{
-		system.RetentionPurged{Kind: "api_log", Due: noon.AddDate(0, 0, -9), Actual: noon, Count: 1},
 		system.RetentionPurged{Kind: "analytics", Due: noon.AddDate(-2, 0, 365), Actual: noon, Count: 1},
 	}
-	if !slices.Equal(e.facts(), want) || len(half.Rows) != 1 || len(nothing.Rows) != 1 || len(whole.Rows) != 0 {
-		t.Errorf("recorded %+v, want %+v; left %v, %v, %v", e.facts(), want, half.Rows, nothing.Rows, whole.Rows)
+	if !slices.Equal(e.facts(), want) || len(stays.Rows) != 2 || len(nothing.Rows) != 1 || len(whole.Rows) != 0 {
+		t.Errorf("recorded %+v, want %+v; left %v, %v, %v", e.facts(), want, stays.Rows, nothing.Rows, whole.Rows)
 	}
 }
 
@@ -397,7 +501,7 @@ func TestEarliestLimitWinsForEveryRow(t *testing.T) {
 				want = append(want, began)
 			}
 		}
-		e.tables = []usecase.Executor{table}
+		e.over(table)
 		if err := e.purge().Do(context.Background()); err != nil || !slices.Equal(table.Rows, want) {
 			t.Fatalf("left %v, want %v; %v", table.Rows, want, err)
 		}
